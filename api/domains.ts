@@ -1,0 +1,20 @@
+/** What the operations of each domain are about: the first word of their names, and how documents and help group them. */
+export const DOMAINS: Readonly<Record<string, string>> = {
+  api: 'What can be asked for, and with which scope',
+  audit: 'Who did what',
+  auth: 'Keys, roles, and who did what',
+  cli: 'What the command line can do',
+  config: 'How modules are configured, and who changed that',
+  data: 'What modules keep, taken out, put in, and cleaned up',
+  database: 'The database, its migrations, and statements of an operator',
+  events: 'Events: those that happen, and those that could not be delivered',
+  extractions: 'The records that modules emit',
+  hooks: 'The points at which an application asks modules, and what they answered',
+  keys: 'The keys of the API',
+  logs: 'What modules log',
+  modules: "A module's life: found, installed, enabled, reloaded, replaced, removed",
+  permissions: 'What modules may do, who granted it, and what they tried without',
+  progress: 'Work that takes longer than a request',
+  roles: 'What those who hold a key may do',
+  system: 'The host and its parts',
+}

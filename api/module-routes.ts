@@ -1,0 +1,101 @@
+import { BulkheadError } from '../bridge/errors.ts'
+import type { ModuleHttp } from '../runtime/module-http.ts'
+import { endToEnd } from '../runtime/response-head.ts'
+import type { ModuleResponse } from '../runtime/serve-module.ts'
+import { type Access, authorize } from './auth.ts'
+
+/** Under which the routes of a module are, each in its own. */
+export const MODULE_ROUTES = ['/api/modules/:name', '/api/modules/:name/*'] as const
+
+const OPERATION = { name: 'modules:fetch', scope: 'modules:execute' } as const
+/** The host's own cookies, which no module is shown. */
+const OWN_COOKIE = /^(__host-|__secure-)?bulkhead/i
+/** A key for the host where the module has a use of its own for Authorization. */
+const KEY_HEADER = 'x-bulkhead-key'
+/** A key that was sent where a module has a use of its own for Authorization, or anybody may ask: it is not the module's. */
+const OWN_KEY = /^bearer +bk_/i
+/** What a browser would take as said by the host of all that is on it, other modules and the API included. */
+const OF_THE_HOST = new Set(['alt-svc', 'clear-site-data', 'expect-ct', 'nel', 'public-key-pins', 'report-to', 'service-worker-allowed', 'strict-transport-security'])
+/**
+ * A page of a module has no origin: it is served from the host's, and would otherwise read there whatever the
+ * operator's own pages may.
+ */
+const SANDBOX = 'sandbox allow-scripts allow-forms allow-popups allow-downloads'
+
+interface Options {
+  http: ModuleHttp
+  identify: Access['identify']
+}
+
+/** What came with a request that the answer or the count of requests needs. */
+interface Turn {
+  requestId: string
+  headers: Record<string, string>
+  caller?: Awaited<ReturnType<Access['identify']>>['caller']
+}
+
+/**
+ * Hands requests for `/api/modules/<name>/…` to the module of that name. It sees what is behind the name as its path.
+ * Its routes need a key with the scope `modules:execute`, unless its manifest says `routes: { auth: public }` and the
+ * operator has granted `routes:public`. The key is not passed on.
+ *
+ * @returns the module's response, with its body as it comes
+ * @throws BulkheadError UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, and what the execution ends with
+ */
+export function openModuleRoutes({ http, identify }: Options): (name: string, request: Request, turn: Turn) => Promise<Response> {
+  return async (name, request, turn) => {
+    const isPublic = http.authOf(name) === 'public'
+    const ownKey = request.headers.get(KEY_HEADER)
+    if (!isPublic) {
+      const { caller } = await identify(ownKey === null ? request.headers.get('authorization') : `Bearer ${ownKey}`)
+      turn.caller = caller
+      authorize(caller, OPERATION)
+      if (caller.modules !== null && !caller.modules.includes(name)) {
+        throw new BulkheadError('FORBIDDEN', `the API key "${caller.name}" is for ${caller.modules.join(', ')} alone, not for "${name}"`, { modules: caller.modules })
+      }
+    }
+    const prefix = `/api/modules/${name}`
+    const response = await http.fetch(name, {
+      method: request.method,
+      url: urlBehind(request.url, prefix),
+      headers: headersFor(request.headers, { prefix, requestId: turn.requestId, keepsAuthorization: isPublic || ownKey !== null }),
+      body: request.body,
+      // It is the host that calls a module.
+      remote: { hostname: '127.0.0.1', port: 0 },
+      signal: request.signal,
+    })
+    return answerOf(response, prefix, turn)
+  }
+}
+
+/** @example urlBehind('http://localhost:7700/api/modules/a/b?c', '/api/modules/a') // 'http://localhost:7700/b?c' */
+function urlBehind(url: string, prefix: string): string {
+  const pathAt = url.indexOf('/', url.indexOf('://') + 3)
+  const rest = url.slice(pathAt + prefix.length)
+  return url.slice(0, pathAt) + (rest.startsWith('/') ? rest : `/${rest}`)
+}
+
+function headersFor(given: Headers, { prefix, requestId, keepsAuthorization }: { prefix: string; requestId: string; keepsAuthorization: boolean }): Array<[string, string]> {
+  const passed = endToEnd(given).flatMap(([name, value]): Array<[string, string]> => {
+    if (name === KEY_HEADER || name === 'x-request-id' || name === 'x-forwarded-prefix' || (name === 'authorization' && (!keepsAuthorization || OWN_KEY.test(value)))) return []
+    if (name !== 'cookie') return [[name, value]]
+    const cookies = value.split(';').map((cookie) => cookie.trim()).filter((cookie) => cookie !== '' && !OWN_COOKIE.test(cookie))
+    return cookies.length > 0 ? [[name, cookies.join('; ')]] : []
+  })
+  return [...passed, ['x-forwarded-prefix', prefix], ['x-request-id', requestId]]
+}
+
+function answerOf({ status, statusText, headers: given, body }: ModuleResponse, prefix: string, turn: Turn): Response {
+  const headers = new Headers(turn.headers)
+  for (const [name, value] of given) if (!OF_THE_HOST.has(name)) headers.append(name, name === 'set-cookie' ? cookieBelow(value, prefix) : value)
+  headers.append('content-security-policy', SANDBOX)
+  headers.set('x-request-id', turn.requestId)
+  return new Response(body as ConstructorParameters<typeof Response>[0], { status, statusText, headers })
+}
+
+/** A cookie of a module's is its own: of no other path, and of no other host. */
+function cookieBelow(cookie: string, prefix: string): string {
+  const [pair = '', ...attributes] = cookie.split(';').map((part) => part.trim())
+  const kept = attributes.filter((attribute) => !/^(path|domain)\s*(=|$)/i.test(attribute))
+  return [pair, `Path=${prefix}/`, ...kept].join('; ')
+}

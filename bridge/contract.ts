@@ -1,0 +1,123 @@
+/**
+ * The wire between an isolate and its cell. Every argument is a string or a small integer; nothing else crosses.
+ * Both ends are ours, but the guest's end shares its heap with hostile code: the cell believes nothing it is told.
+ */
+
+/** Into the isolate: `kind`, the execution's or timer's id, and text. Any number of deliveries enter at once. */
+export type DeliveryKind =
+  | 'call' // id: execution, text: the hook's context
+  | 'background' // id: execution that outlives others, for what a daemon or service does by itself
+  | 'invoke' // id: execution, text: an Invocation
+  | 'answer' // id: ask, text: what the capability returned
+  | 'refusal' // id: ask, text: an ErrorText
+  | 'timer' // id: timer
+  | 'rejection' // id: execution, text: a GuestError, of a rejection that nobody has handled
+
+/** Out of the isolate. */
+export type PostKind =
+  | 'done' // text: the result as JSON
+  | 'failed' // text: a GuestError
+  | 'ask' // ask: id for the answer, name: capability, text: its arguments as JSON
+  | 'tell' // like ask, without an answer
+  | 'timer' // ask: timer, name: milliseconds
+  | 'untimer' // ask: timer
+
+export type Post = (kind: PostKind, execution: string, ask: number, name: string, text: string) => void
+
+/** The two entries that the snapshot leaves for the cell. */
+export interface GuestEntries {
+  /**
+   * Runs the module's top level and `onLoad`; ends in a post of `done` or `failed`. `seed`: 64 hexadecimal
+   * digits of randomness; `chunks`: name and text of each in turn.
+   */
+  start(run: unknown, post: Post, execution: string, settings: string, seed: string, ...chunks: string[]): void
+  deliver(...flat: string[]): void
+  /** While a snapshot is made: evaluates chunks, name and text of each in turn. */
+  preload(...chunks: string[]): void
+}
+
+export interface GuestSettings {
+  /** Hooks the manifest names; each needs a handler. */
+  hooks: string[]
+  /** A bare script ends when no timer waits any more, as it would under `deno run`. */
+  script: boolean
+  /** That of the module; a call may come with one of its own. */
+  config: unknown
+  /** What it asks for and was granted. */
+  permissions: string[]
+  /** The operator's values that it was granted, by name. */
+  env: Record<string, string>
+  caps: ExecutionCaps
+  /** Megabytes that WebAssembly may take, as the heap may. */
+  memoryMB: number
+  /** How it is run, as far as `Deno` tells of it. */
+  deno?: DenoSettings
+}
+
+export interface DenoSettings {
+  args: string[]
+  /** The folder that relative paths begin in, as the module sees it. */
+  home: string
+  mainModule: string
+  /** Whether the module's own folder may be read. */
+  read: boolean
+  /** Whether names that were not granted read as not set, as where all are. */
+  allEnv: boolean
+  /** The files of the folder by their path in it, as JSON; nothing where the code names no `Deno`. */
+  files?: string
+}
+
+/** A function of the module that the host calls, hooks not among them; what it returns leaves as JSON. */
+export interface Invocation {
+  target: 'lifecycle' | 'service' | 'job' | 'message' | 'terms' | 'cron' | 'fetch'
+  /** Name of the function; for a message its topic. */
+  name: string
+  args: unknown[]
+}
+
+/** What a loaded module can do, as the bridge found it. */
+export interface Handlers {
+  hooks: string[]
+  lifecycle: string[]
+  service: string[]
+  jobs: string[]
+  messages: boolean
+  /** Whether it answers requests. */
+  fetch: boolean
+  /** Where `Deno.serve` was asked to listen, and whether the module's own `onListen` was told. */
+  listen?: { port: number; hostname: string; told: boolean }
+  /** Jobs of `Deno.cron`. */
+  crons: Array<{ name: string; schedule: string }>
+  /** What a script ended with by `Deno.exit` or `Deno.exitCode`. */
+  exit: number
+}
+
+/** What one execution may send; counted in the isolate, so that floods end there, and again in the cell. */
+export interface ExecutionCaps {
+  /** Capability calls, records and log lines not among them. */
+  calls: number
+  /** Capability calls and emits that wait for their answer at one time. */
+  pending: number
+  emits: number
+  /** Pieces of bodies that are read and written, which are no calls. */
+  chunks: number
+  /** Bytes of one argument text, and of one record. */
+  askBytes: number
+  /** The same for the capabilities that take more, each of which has a cap of its own below it. */
+  largeAskBytes: number
+  logLines: number
+  logBytes: number
+  resultBytes: number
+  timers: number
+}
+
+/** An error as the guest saw it: text only, bounded, made inside the isolate. */
+export interface GuestError {
+  /** Set where the bridge itself threw it; module code cannot forge it. */
+  code?: string
+  /** The limit that was reached, where the code is one of a limit. */
+  details?: unknown
+  name: string
+  message: string
+  stack: string
+}

@@ -1,0 +1,2 @@
+export const isatty = (_descriptor: unknown): boolean => false
+export default { isatty }

@@ -1,0 +1,97 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Caller } from '../bridge/capabilities.ts'
+import { NET_CAPS } from '../bridge/net-caps.ts'
+import { socketCapabilities } from '../bridge/socket.host.ts'
+import { type Loopback, openLoopback } from './loopback.ts'
+import { openWebLab, type WebLab } from './web-lab.ts'
+
+let lab: WebLab
+let server: Loopback
+let sockets: ReturnType<typeof socketCapabilities>
+let scripts = 0
+
+beforeAll(async () => {
+  server = await openLoopback()
+  sockets = socketCapabilities({ resolve: async () => ['127.0.0.1'] })
+  lab = await openWebLab(sockets.capabilities)
+})
+afterAll(async () => {
+  await lab[Symbol.asyncDispose]()
+  await sockets[Symbol.asyncDispose]()
+  await server[Symbol.asyncDispose]()
+})
+
+const HELP = `
+const say = (value: unknown) => console.log(JSON.stringify(value))
+const ending = (socket: WebSocket) => new Promise<CloseEvent>((done) => (socket.onclose = done))
+const opening = (socket: WebSocket) => new Promise((done) => (socket.onopen = done))`
+
+async function run(script: string, permissions: string[], limits?: string) {
+  const file = join(lab.folder, `socket-${++scripts}.ts`)
+  await writeFile(file, `${HELP}\nconst base = 'ws://127.0.0.1:${server.port}'\n${script}`)
+  return lab.run(file, { permissions, ...(limits !== undefined && { limits }) })
+}
+const named = () => `net:127.0.0.1:${server.port}`
+
+test('a host that was not granted, or is no public one, is refused, and the refusal noted', async () => {
+  const script = `for (const host of ['127.0.0.1', 'localhost', '2130706433', '[::ffff:127.0.0.1]', 'inside.test']) {
+    const socket = new WebSocket('ws://' + host + ':${server.port}/ws')
+    let message; socket.onerror = (event) => (message = event.message)
+    const { wasClean } = await ending(socket)
+    say([wasClean, message.includes('granted by itself')])
+  }`
+  const before = server.sockets
+  expect((await run(script, ['net:*'])).lines).toEqual(Array.from({ length: 5 }, () => '[false,true]'))
+  expect(lab.violations).toHaveLength(5)
+  expect(server.sockets).toBe(before)
+})
+
+test('a message of a megabyte is passed on, both ways, and a larger one ends the connection', async () => {
+  const script = `const socket = new WebSocket(base + '/ws'); await opening(socket)
+    socket.binaryType = 'arraybuffer'
+    socket.send(new Uint8Array(900_000))
+    say((await new Promise((done) => (socket.onmessage = done))).data.byteLength)
+    socket.close(); say((await ending(socket)).wasClean)
+    const huge = new WebSocket(base + '/ws/huge'); say((await ending(huge)).code)`
+  expect((await run(script, [named()])).lines).toEqual(['900000', 'true', '1006'])
+})
+
+test('who does not read is not sent more than waits', async () => {
+  const script = `const socket = new WebSocket(base + '/ws/flood'); await opening(socket); await new Promise((done) => setTimeout(done, 300)); say('quiet'); const until = Date.now() + 500; while (Date.now() < until); socket.close(); say((await ending(socket)).wasClean !== undefined)`
+  const { lines, error } = await run(script, [named()])
+  expect(error).toBeUndefined()
+  expect(lines).toEqual(['"quiet"', 'true'])
+  await expect.poll(() => server.sockets).toBe(0)
+})
+
+test('of messages without a byte no more wait than of others', async () => {
+  const caller: Caller = {
+    module: 'm', version: '1.0.0', execution: 'e', hook: 'chat:before_ai', permissions: new Set([named()]), chain: [], deadline: performance.now() + 60_000,
+    asked: new Map(), extractions: [], atEnd: [], nextSeq: () => 0, violated() {}, hide: (value) => value,
+  }
+  const ask = async (name: string, args: object) => JSON.parse((await sockets.capabilities[name]?.run(caller, JSON.stringify({ id: 1, ...args }))) || 'null') as unknown
+  await ask('socket', { url: `ws://127.0.0.1:${server.port}/ws/empty`, protocols: [] })
+  const most = NET_CAPS.chunkBytes / 128
+  await expect.poll(async () => ((await ask('socket.read', {})) as unknown[]).length, { interval: 200, timeout: 20_000 }).toBe(most)
+  for (let reads = 0; reads < 50; reads++) expect(((await ask('socket.read', {})) as unknown[]).length).toBeLessThanOrEqual(most)
+  for (const end of caller.atEnd) end()
+  await expect.poll(() => server.sockets).toBe(0)
+})
+
+test('what is open ends with its execution', async () => {
+  const { error } = await run(`await opening(new WebSocket(base + '/ws')); say('open'); await new Promise(() => setInterval(() => {}, 100))`, [named()], 'maxExecutionMs: 800')
+  expect(error).toMatchObject({ code: 'TIMEOUT' })
+  await expect.poll(() => server.sockets).toBe(0)
+})
+
+test('what is sent before a close arrives, and nothing after it', async () => {
+  const script = `const socket = new WebSocket(base + '/ws'); await opening(socket)
+    const seen = []; socket.onmessage = ({ data }) => seen.push(data)
+    for (let i = 0; i < 50; i++) socket.send(String(i))
+    await new Promise((done) => { socket.addEventListener('message', ({ data }) => data === '49' && done()) })
+    socket.close(); let refused = false; try { socket.send('late') } catch { refused = true }
+    await ending(socket); say([seen.length, refused])`
+  expect((await run(script, [named()])).lines).toEqual(['[50,true]'])
+})

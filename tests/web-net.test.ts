@@ -1,0 +1,38 @@
+import { readdirSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { fetchCapabilities, type FetchCapabilities } from '../bridge/fetch.host.ts'
+import { socketCapabilities } from '../bridge/socket.host.ts'
+import { type Loopback, openLoopback } from './loopback.ts'
+import { openWebLab, runInDeno, type WebLab } from './web-lab.ts'
+
+let lab: WebLab
+let server: Loopback
+let net: FetchCapabilities
+let sockets: ReturnType<typeof socketCapabilities>
+beforeAll(async () => {
+  server = await openLoopback()
+  net = fetchCapabilities()
+  sockets = socketCapabilities()
+  lab = await openWebLab({ ...net.capabilities, ...sockets.capabilities })
+})
+afterAll(async () => {
+  await lab[Symbol.asyncDispose]()
+  await net[Symbol.asyncDispose]()
+  await sockets[Symbol.asyncDispose]()
+  await server[Symbol.asyncDispose]()
+})
+
+const scripts = readdirSync('fixtures/web-net').filter((name) => name.endsWith('.ts'))
+
+test.each(scripts)('%s says the same in Deno and in an isolate', async (name) => {
+  const file = join(lab.folder, name)
+  const text = await readFile(`fixtures/web-net/${name}`, 'utf8')
+  await writeFile(file, text.replace("'BASE'", `'http://127.0.0.1:${server.port}'`))
+  const permissions = [`net:127.0.0.1:${server.port}`, 'net:127.0.0.1:1']
+  const [here, there] = await Promise.all([lab.run(file, { permissions }), runInDeno(lab.folder, file, ['--allow-net'])])
+  expect(here.error).toBeUndefined()
+  expect(there.length).toBeGreaterThan(10)
+  expect(here.lines).toEqual(there)
+})
