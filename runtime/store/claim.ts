@@ -7,6 +7,8 @@ import { answered } from './failures.ts'
 export interface Claim {
   /** Settles when the connection is gone. */
   lost: Promise<void>
+  /** How long the server had run when it was claimed. */
+  serverAgeMs: number
   release(): Promise<void>
 }
 
@@ -32,8 +34,12 @@ export async function claim(cluster: Cluster): Promise<Claim | { owner: string }
   try {
     // a host that was killed a moment ago has its lock until its backend has noticed
     for (let tries = 0; tries < 10; tries++) {
-      const [row] = await answered(sql`select pg_try_advisory_lock(${OWNER}) as ours`, ANSWER_MS)
-      if (row?.['ours'] === true) return { lost: lost.promise, release: () => sql.end({ timeout: 1 }) }
+      const [row] = await answered(sql`
+        select pg_try_advisory_lock(${OWNER}) as ours,
+          extract(epoch from clock_timestamp() - pg_postmaster_start_time())::float8 * 1000 as age`, ANSWER_MS)
+      if (row?.['ours'] === true) {
+        return { lost: lost.promise, serverAgeMs: Number(row['age']), release: () => sql.end({ timeout: 1 }) }
+      }
       await delay(50)
     }
     const [holder] = await sql`

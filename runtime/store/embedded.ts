@@ -27,7 +27,9 @@ const RESTART_MS = 10_000
 const BEHAVED_MS = 60_000
 /** Between one signal to an orphan and the next, sharper one. */
 const ORPHAN_MS = 5_000
-const ANOTHER_RUNS = /lock file .* already exists|is still in use/
+/** A server this young is about to be claimed by the host that started it, and is no orphan yet. */
+const YOUNG_MS = 3_000
+const ANOTHER_RUNS = /lock file .* (already exists|is empty)|is still in use/
 
 /**
  * Starts PostgreSQL on `<folder>/postgres`, making that first if need be.
@@ -112,12 +114,20 @@ async function start(cluster: Cluster, log: StoreLog, stop: AbortSignal): Promis
       if (!ANOTHER_RUNS.test(server) || Date.now() > deadline || stop.aborted) throw unavailable(server)
       await endOrphan(cluster, log, tries > 10)
     } else {
-      const claimed = await claim(cluster)
+      const claimed = await claimOwn(cluster, deadline)
       if ('release' in claimed && !stop.aborted) return { server, claim: claimed }
       await server.stop() // another host, starting in the same moment, took this server for an orphan
       if (Date.now() > deadline || stop.aborted) throw unavailable('another host starts on the same folder')
     }
     await delay(100)
+  }
+}
+
+/** A host that starts in the same moment may hold the claim while it looks at how young the server is. */
+async function claimOwn(cluster: Cluster, deadline: number): ReturnType<typeof claim> {
+  for (;;) {
+    const claimed = await claim(cluster)
+    if (!('owner' in claimed) || Date.now() > deadline) return claimed
   }
 }
 
@@ -129,7 +139,8 @@ async function endOrphan(cluster: Cluster, log: StoreLog, patient: boolean): Pro
     const why = `the host with pid ${claimed.owner} has it, and a data folder has one host at a time`
     throw new BulkheadError('CONFLICT', `cannot open ${cluster.data}: ${why}`)
   }
-  if ('unreachable' in claimed) return patient ? clearAway(cluster, log, pid) : undefined
+  if ('unreachable' in claimed) return patient ? clearAway(cluster, log) : undefined
+  if (claimed.serverAgeMs < YOUNG_MS) return claimed.release()
   log.warn({ pid }, 'ending the PostgreSQL that a killed host left behind')
   for (const signal of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
     if (pid === undefined || !isAlive(pid)) break
@@ -140,9 +151,11 @@ async function endOrphan(cluster: Cluster, log: StoreLog, patient: boolean): Pro
 }
 
 /** Where the server is gone and something of it keeps the next from starting: processes of it, or its pid file. */
-async function clearAway(cluster: Cluster, log: StoreLog, pid: number | undefined): Promise<void> {
-  if (process.platform !== 'linux' || pid === undefined) return
+async function clearAway(cluster: Cluster, log: StoreLog): Promise<void> {
+  if (process.platform !== 'linux') return
   const left = await processesIn(cluster.data)
+  const pid = serverPid(cluster) // read last: a server that has started meanwhile is in it
+  if (pid === undefined) return
   if (left.includes(pid)) return // it starts or stops
   if (left.length > 0) {
     log.warn({ pids: left }, 'killing what is left of a PostgreSQL that is gone')
