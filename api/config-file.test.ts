@@ -38,7 +38,7 @@ events: { attempts: 5, retryMs: 2000 }
 })
 
 it('may say nothing', async () => {
-  expect(await read('{}')).toEqual({ config: { hooks: {}, events: {}, limits: {} }, faults: [] })
+  expect(await read('{}')).toEqual({ config: { hooks: {}, events: {}, limits: {}, retention: {} }, faults: [] })
 })
 
 it('caps what modules may ask for', async () => {
@@ -46,6 +46,14 @@ it('caps what modules may ask for', async () => {
   expect((await read('limits: { maxMemory: 64, maxMemoryMB: 7 }')).faults).toEqual([
     '1:11 limits.maxMemory: unknown field, did you mean "maxMemoryMB"?',
     expect.stringMatching(/^1:\d+ limits\.maxMemoryMB: must be at least 8, not 7/),
+  ])
+})
+
+it('says how long records are kept, those of who did what for thirty days at least', async () => {
+  expect((await read('retention: { logsDays: 1, auditDays: 30 }')).config.retention).toEqual({ logsDays: 1, auditDays: 30 })
+  expect((await read('retention: { auditDays: 29, extractionsDays: 36501 }')).faults).toEqual([
+    expect.stringMatching(/^1:\d+ retention\.auditDays: must be from 30 to 36500, not 29/),
+    expect.stringMatching(/^1:\d+ retention\.extractionsDays: must be from 1 to 36500, not 36501/),
   ])
 })
 

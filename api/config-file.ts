@@ -6,6 +6,7 @@ import type { EventPolicy } from '../runtime/deliveries.ts'
 import { faultLine, faultsOf, MAX_FAULTS, tell } from '../runtime/faults.ts'
 import type { Maxima } from '../runtime/maxima.ts'
 import { deepFreeze, isData } from '../runtime/module-config.ts'
+import { LEAST_AUDIT_DAYS, LONGEST_DAYS, type RetentionPolicy } from '../runtime/store/retention.ts'
 import { type Fault, parseYaml } from '../runtime/yaml.ts'
 
 /** What an application says of itself in its file: its hooks, and how often a module is told of an event it fails on. */
@@ -14,6 +15,8 @@ export interface FileConfig {
   events: Readonly<Partial<EventPolicy>>
   /** What a module may ask for at most. */
   limits: Readonly<Maxima>
+  /** How long records are kept, in days. */
+  retention: Readonly<Partial<RetentionPolicy>>
 }
 
 const FileSchema = Type.Object(
@@ -39,6 +42,16 @@ const FileSchema = Type.Object(
         { additionalProperties: false },
       ),
     ),
+    retention: Type.Optional(
+      Type.Object(
+        {
+          logsDays: Type.Optional(Type.Integer({ minimum: 1, maximum: LONGEST_DAYS })),
+          extractionsDays: Type.Optional(Type.Integer({ minimum: 1, maximum: LONGEST_DAYS })),
+          auditDays: Type.Optional(Type.Integer({ minimum: LEAST_AUDIT_DAYS, maximum: LONGEST_DAYS })),
+        } satisfies Record<keyof RetentionPolicy, unknown>,
+        { additionalProperties: false },
+      ),
+    ),
   },
   { additionalProperties: false },
 )
@@ -51,7 +64,7 @@ const check = new Ajv2020({ allErrors: true, verbose: true, logger: false }).add
  * @example readConfigFile('bulkhead.yaml') // { config: { hooks: { 'order:placed': { mode: 'event' } }, events: {} }, faults: [] }
  */
 export function readConfigFile(path: string): { config: FileConfig; faults: string[] } {
-  const nothing = Object.freeze({ hooks: Object.freeze({}), events: Object.freeze({}), limits: Object.freeze({}) })
+  const nothing = Object.freeze({ hooks: Object.freeze({}), events: Object.freeze({}), limits: Object.freeze({}), retention: Object.freeze({}) })
   let text: string
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path))

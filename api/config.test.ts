@@ -41,6 +41,7 @@ describe('the configuration', () => {
       logLevel: 'info',
       moduleEnv: {},
       limits: {},
+      retention: {},
       watch: true,
       firstGrant: 'declared',
       onViolation: 'warn',

@@ -119,7 +119,7 @@ export function importSources(env: Environment = process.env): ImportSources {
 
 const IMPORT_VARIABLES = ['BULKHEAD_NPM_REGISTRY', 'BULKHEAD_JSR_REGISTRY', 'BULKHEAD_IMPORT_HOSTS'] as const
 
-const NO_FILE: ReturnType<typeof readConfigFile> = { config: { hooks: Object.freeze({}), events: Object.freeze({}), limits: Object.freeze({}) }, faults: [] }
+const NO_FILE: ReturnType<typeof readConfigFile> = { config: { hooks: Object.freeze({}), events: Object.freeze({}), limits: Object.freeze({}), retention: Object.freeze({}) }, faults: [] }
 
 /** Every variable there is, with what it accepts. */
 const VARIABLES = {

@@ -116,6 +116,16 @@ describe('an idempotency key', () => {
     expect(await send(set, { name: 'a', size: 2 }, key, other)).toMatchObject({ value: { size: 2 } })
   })
 
+  it('guards on where the answer is too large to be kept, and says so', async () => {
+    const key = { 'idempotency-key': randomUUID() }
+    thing = { size: 0, secret: 'hidden', ...({ text: 'x'.repeat(300_000) } as object) }
+    expect(await setTo(1, key)).toMatchObject({ status: 200 })
+    await expect(setTo(1, key)).rejects.toMatchObject({
+      code: 'CONFLICT', message: expect.stringMatching(/was done, and answered with 200: its answer of 300\d\d\d bytes is not kept/), details: { status: 200 },
+    })
+    expect(runs).toBe(1)
+  })
+
   it('keeps a refusal, and lets be tried again what failed on our side', async () => {
     const key = { 'idempotency-key': randomUUID() }
     const first = await setTo(-1, key)

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { asBulkheadError, BulkheadError, type ErrorText } from '../bridge/errors.ts'
 import { within } from '../runtime/within.ts'
 import type { ProgressRows } from '../runtime/store/progress-rows.ts'
-import type { KeptAnswer, RequestRows } from '../runtime/store/request-rows.ts'
+import type { KeptAnswer, LostAnswer, RequestRows } from '../runtime/store/request-rows.ts'
 import { etagOf, type Matching, names } from './etags.ts'
 import type { Asked, Operation, Services } from './operation.ts'
 import { redact, secretNames } from './redact.ts'
@@ -119,6 +119,7 @@ export function openPerform({ services, requests, progress, matching, onWritten 
     )
     if (answered === 'busy') throw new BulkheadError('CONFLICT', 'a request with this Idempotency-Key is under way: ask again in a moment')
     if (answered === 'another') throw new BulkheadError('INVALID', 'this Idempotency-Key was sent with another request: take a new one for each')
+    if ('lost' in answered) throw notKept(answered.lost)
     if ('again' in answered) return { ...replayOf(answered.again), headers: { ...answered.again.headers, 'idempotency-replayed': 'true' } }
     return reply ?? replayOf(answered)
   }
@@ -146,6 +147,12 @@ function refused(thrown: unknown): Reply {
 
 function keptOf({ status, headers, value }: Reply, secret: ReadonlySet<string>): KeptAnswer {
   return { status, headers, body: JSON.stringify(redact(JSON.parse(JSON.stringify(value) ?? 'null'), secret)) }
+}
+
+/** It was done, and is not done again; only what it was answered with cannot be told any more. */
+function notKept({ status, bytes }: LostAnswer): BulkheadError {
+  const message = `a request with this Idempotency-Key was done, and answered with ${status}: its answer of ${bytes} bytes is not kept, being too large, or one of too many`
+  return new BulkheadError('CONFLICT', message, { status, bytes })
 }
 
 const replayOf = ({ status, headers, body }: KeptAnswer): Reply => ({ status, headers, value: undefined, text: body })

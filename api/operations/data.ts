@@ -1,10 +1,12 @@
 import { Type } from 'typebox'
 import { Label } from '../../runtime/context.ts'
+import { LEAST_AUDIT_DAYS, LONGEST_DAYS } from '../../runtime/store/retention.ts'
 import { listOperation } from '../lists.ts'
 import { Lines, operation, Upload } from '../operation.ts'
 
 const Count = Type.Integer()
-const Days = Type.Integer({ minimum: 1, maximum: 36_500 })
+const Days = Type.Integer({ minimum: 1, maximum: LONGEST_DAYS })
+const AuditDays = Type.Integer({ minimum: LEAST_AUDIT_DAYS, maximum: LONGEST_DAYS })
 
 export const exported = operation({
   name: 'data:export',
@@ -45,13 +47,13 @@ export const clean = operation({
   input: Type.Object({
     dryRun: Type.Optional(Type.Boolean({ default: false })),
     options: Type.Object(
-      { logsDays: Type.Optional(Days), extractionsDays: Type.Optional(Days) },
+      { logsDays: Type.Optional(Days), extractionsDays: Type.Optional(Days), auditDays: Type.Optional(AuditDays) },
       { additionalProperties: false, expects: 'an object such as {"logsDays": 7}' },
     ),
   }),
   body: 'options',
   output: Type.Object({
-    items: Type.Array(Type.Object({ table: Type.Enum(['logs', 'extractions']), day: Type.String(), bytes: Type.Number() })),
+    items: Type.Array(Type.Object({ table: Type.Enum(['logs', 'extractions', 'audit']), day: Type.String(), bytes: Type.Number() })),
     done: Type.Boolean(),
   }),
   example: { dryRun: true, options: { logsDays: 7 } },

@@ -38,11 +38,13 @@ export interface Audit {
   page(query: AuditQuery): Promise<Page<AuditRow>>
 }
 
-/** Longest value that is kept of what was there before and after, in characters of JSON. */
-const LONGEST = 64 * 1024
+/** Longest value that is kept whole of what was asked, and what was there before and after, in bytes of JSON. */
+export const LONGEST = 64 * 1024
+/** How much of a longer one is kept, in characters. */
+const BEGINNING = 2_000
 const DEFAULT_LIMIT = 50
 
-/** The list of all that was changed; rows are added and never changed, the table refuses it. */
+/** The list of all that was changed; rows are added and never changed, the table refuses it. Retention takes the oldest away. */
 export function openAudit(sql: Sql): Audit {
   return {
     async add({ key, keyName, operation, module, requestId, status, error, input, before, after }) {
@@ -71,11 +73,12 @@ export function openAudit(sql: Sql): Audit {
   }
 }
 
-/** What is too large or too deep to be kept is said to be so: the record itself must not be lost. */
+/** What is too large or too deep to be kept whole is cut, and said to be: the record itself must not be lost. */
 function kept(value: unknown): string | null {
   const text = JSON.stringify(value) as string | undefined
   if (text === undefined) return null
-  if (text.length > LONGEST) return JSON.stringify({ omitted: `${text.length} characters` })
+  const bytes = Buffer.byteLength(text)
+  if (bytes > LONGEST) return storableJson(JSON.stringify({ omitted: `all but the beginning of ${bytes} bytes`, beginning: `${text.slice(0, BEGINNING)}…` }))
   try {
     return storableJson(text)
   } catch {
