@@ -9,6 +9,7 @@ const ENDING = '.guest.ts'
 /** What takes the place of an import inside a package, so that less of it is needed. */
 const INSTEAD: ReadonlyArray<{ in: string; of: string; file: string }> = [
   { in: 'whatwg-url', of: 'tr46', file: 'web/vendor/tr46' },
+  { in: 'whatwg-url', of: './URL-impl.js', file: 'web/vendor/url-impl' },
   { in: 'whatwg-url', of: './encoding', file: 'web/vendor/encoding' },
   { in: 'whatwg-url', of: '@exodus/bytes/whatwg.js', file: 'web/vendor/percent' },
   { in: 'whatwg-url', of: '@exodus/bytes/encoding.js', file: 'web/vendor/nothing' },
@@ -16,7 +17,6 @@ const INSTEAD: ReadonlyArray<{ in: string; of: string; file: string }> = [
 
 /** What packages say otherwise than Deno. */
 const EDITS: ReadonlyArray<{ file: RegExp; edit: (text: string) => string }> = [
-  { file: /whatwg-url\/lib\/URL-impl\.js$/, edit: (text) => text.replace('Invalid URL: ${url}`', "Invalid URL: '${url}'`") },
   { file: /web-streams-polyfill\/dist\/ponyfill\.mjs$/, edit: hideInternals },
 ]
 

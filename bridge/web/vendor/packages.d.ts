@@ -28,6 +28,31 @@ declare module 'whatwg-url' {
     [Symbol.iterator](): IterableIterator<[string, string]>
     toString(): string
   }
+  /** The record of the URL Standard, 4.1. */
+  export interface UrlRecord {
+    scheme: string
+    username: string
+    password: string
+    host: string | number | number[] | null
+    port: number | null
+    path: string[] | string
+    query: string | null
+    fragment: string | null
+  }
+  export function parseURL(url: string, options: { baseURL: UrlRecord | null }): UrlRecord | null
+}
+
+declare module 'whatwg-url/lib/url-state-machine.js' {
+  import type { UrlRecord } from 'whatwg-url'
+  export function basicURLParse(input: string, options?: { baseURL: UrlRecord | null }): UrlRecord | null
+}
+
+declare module 'whatwg-url/lib/URL-impl.js' {
+  export const implementation: { readonly prototype: object }
+}
+
+declare module 'whatwg-url/lib/URLSearchParams.js' {
+  export function createImpl(realm: object, args: [init: string], options: { doNotStripQMark: boolean }): { _url: object | null }
 }
 
 declare module 'tr46' {
