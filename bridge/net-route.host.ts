@@ -40,9 +40,16 @@ export async function routeTo(caller: Caller, target: Target, what: string, reso
 
 const RESOLVE_MS = 3_000
 
-/** The system's name servers, asked without the threads that files and hashes share. */
-export function systemResolver(): Resolve {
+/** Asks each name server twice, for three seconds at first. */
+export function openResolver(nameServers?: readonly string[]): Resolver {
   const resolver = new Resolver({ timeout: RESOLVE_MS, tries: 2 })
+  if (nameServers) resolver.setServers(nameServers)
+  return resolver
+}
+
+/** Name servers, those of the system unless others are given, asked without the threads that files and hashes share. */
+export function systemResolver(nameServers?: readonly string[]): Resolve {
+  const resolver = openResolver(nameServers)
   return async (name) => {
     const found = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)])
     return found.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))

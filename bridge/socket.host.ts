@@ -1,15 +1,14 @@
 import { WebSocket } from 'ws'
-import type { Caller, Capabilities, Capability } from './capabilities.ts'
-import { readArgs } from './capabilities.ts'
+import type { Caller, Capabilities } from './capabilities.ts'
 import { EXECUTION_CAPS } from './caps.ts'
 import { BulkheadError } from './errors.ts'
 import { firstOf } from './first-of.ts'
-import { type NetOptions, PATIENCE_MS } from './fetch.host.ts'
 import { NET_CAPS } from './net-caps.ts'
 import { targetOf } from './net-grant.host.ts'
-import { BACKGROUND, openHolds } from './net-held.host.ts'
+import { patienceOf } from './net-held.host.ts'
 import { only } from './net-http.host.ts'
-import { type Resolve, routeTo, systemResolver } from './net-route.host.ts'
+import { type Resolve, routeTo } from './net-route.host.ts'
+import { netCapability, type Network } from './net-shared.host.ts'
 import { type Agents, agentsOf } from './net-tunnel.host.ts'
 
 /** What came over a socket, as JSON has it: text, bytes as base64, or its end. */
@@ -27,39 +26,28 @@ interface Socket {
 }
 
 /** The client of `WebSocket` for modules: frames of text, read and sent no faster than the other end takes them. */
-export function socketCapabilities(options: NetOptions = {}): { capabilities: Capabilities; [Symbol.asyncDispose](): Promise<void> } {
-  const resolve = options.resolve ?? systemResolver()
-  const holds = openHolds<Socket>('socket')
+export function socketCapabilities({ options, resolve, holds }: Network): Capabilities {
+  const held = holds.of<Socket>('socket')
   const agents = agentsOf(options, {})
-  const capability = (name: string, argsLength: number, perExecution: number, run: (caller: Caller, args: Record<string, unknown>) => Promise<string>): Capability => ({
-    argsLength,
-    perExecution,
-    run: (caller, args) => run(caller, readArgs(name, args)),
-  })
   return {
-    capabilities: {
-      socket: capability('socket', EXECUTION_CAPS.askBytes, EXECUTION_CAPS.calls, async (caller, { id, url, protocols }) => {
-        const hold = holds.of(caller)
-        const to = readUrl(url)
-        const names = readProtocols(protocols)
-        return hold.add(id, () => openSocket({ caller, url: to, protocols: names, resolve, agents, count: hold.count })).head
-      }),
-      'socket.read': capability('socket.read', 100, EXECUTION_CAPS.chunks, async (caller, { id }) => holds.of(caller).find(id).read(caller.hook === BACKGROUND ? PATIENCE_MS : undefined)),
-      'socket.send': capability('socket.send', EXECUTION_CAPS.largeAskBytes, EXECUTION_CAPS.chunks, async (caller, { id, text, bytes }) => {
-        const message = typeof text === 'string' ? text : typeof bytes === 'string' ? Buffer.from(bytes, 'base64') : ''
-        const hold = holds.of(caller)
-        hold.count('sent', Buffer.byteLength(message))
-        await hold.find(id).send(message)
-        return ''
-      }),
-      'socket.close': capability('socket.close', 1_000, EXECUTION_CAPS.calls, async (caller, { id, code, reason }) => {
-        holds.of(caller).get(id)?.end(typeof code === 'number' ? code : undefined, String(reason ?? ''))
-        return ''
-      }),
-    },
-    async [Symbol.asyncDispose]() {
-      holds.closeAll()
-    },
+    socket: netCapability('socket', EXECUTION_CAPS.askBytes, EXECUTION_CAPS.calls, async (caller, { id, url, protocols }) => {
+      const hold = held(caller)
+      const to = readUrl(url)
+      const names = readProtocols(protocols)
+      return hold.add(id, () => openSocket({ caller, url: to, protocols: names, resolve, agents, count: hold.count })).head
+    }),
+    'socket.read': netCapability('socket.read', 100, EXECUTION_CAPS.chunks, async (caller, { id }) => held(caller).find(id).read(patienceOf(caller))),
+    'socket.send': netCapability('socket.send', EXECUTION_CAPS.largeAskBytes, EXECUTION_CAPS.chunks, async (caller, { id, text, bytes }) => {
+      const message = typeof text === 'string' ? text : typeof bytes === 'string' ? Buffer.from(bytes, 'base64') : ''
+      const hold = held(caller)
+      hold.count('sent', Buffer.byteLength(message))
+      await hold.find(id).send(message)
+      return ''
+    }),
+    'socket.close': netCapability('socket.close', 1_000, EXECUTION_CAPS.calls, async (caller, { id, code, reason }) => {
+      held(caller).get(id)?.end(typeof code === 'number' ? code : undefined, String(reason ?? ''))
+      return ''
+    }),
   }
 }
 

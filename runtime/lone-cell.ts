@@ -4,11 +4,10 @@ import { join } from 'node:path'
 import { SCRIPT_CAPS } from '../bridge/caps.ts'
 import { emitCapability } from '../bridge/emit.host.ts'
 import { asBulkheadError } from '../bridge/errors.ts'
-import { fetchCapabilities } from '../bridge/fetch.host.ts'
 import { httpCapabilities } from '../bridge/http.host.ts'
 import { kvCapabilities } from '../bridge/kv.host.ts'
 import { logCapability, type LogRecord } from '../bridge/log.host.ts'
-import { socketCapabilities } from '../bridge/socket.host.ts'
+import { netCapabilities } from '../bridge/net.host.ts'
 import { violationCapability } from '../bridge/violation.host.ts'
 import { stopBundler } from './bundle.ts'
 import { type Cell, openCell } from './cell-client.ts'
@@ -32,11 +31,9 @@ export interface LoneCells extends AsyncDisposable {
 export async function openLoneCells(onRecord: (record: { type: string; data: unknown }) => void, onLog: (line: LogRecord) => void, made?: Programs): Promise<LoneCells> {
   await using opened = new AsyncDisposableStack()
   const programs = made ?? (await buildLone(opened))
-  const net = opened.use(fetchCapabilities())
-  const sockets = opened.use(socketCapabilities())
+  const net = opened.use(netCapabilities())
   const capabilities = {
     ...net.capabilities,
-    ...sockets.capabilities,
     emit: emitCapability(async (records) => records.forEach(({ type, data }) => onRecord({ type, data: JSON.parse(data) }))),
     log: logCapability((lines) => lines.forEach(onLog), SCRIPT_CAPS),
     violation: violationCapability,

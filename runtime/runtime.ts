@@ -5,10 +5,9 @@ import { dbCapabilities } from '../bridge/db.host.ts'
 import { emitCapability } from '../bridge/emit.host.ts'
 import { BulkheadError } from '../bridge/errors.ts'
 import { extractionCapabilities } from '../bridge/extractions.host.ts'
-import { fetchCapabilities } from '../bridge/fetch.host.ts'
 import { kvCapabilities } from '../bridge/kv.host.ts'
 import { logCapability } from '../bridge/log.host.ts'
-import { socketCapabilities } from '../bridge/socket.host.ts'
+import { netCapabilities } from '../bridge/net.host.ts'
 import { httpCapabilities } from '../bridge/http.host.ts'
 import { violationCapability } from '../bridge/violation.host.ts'
 import { callCapability, publishCapability } from '../bridge/messages.host.ts'
@@ -201,9 +200,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const tables = openModuleMigrations({ sql: database.sql, prepare: lend.prepare })
   const extractionReads = openExtractionReads(database.sql)
   opened.defer(() => extractionReads.close())
-  const outside = options.proxy === undefined ? {} : { proxy: options.proxy }
-  const net = opened.use(fetchCapabilities(outside))
-  const sockets = opened.use(socketCapabilities(outside))
+  const net = opened.use(netCapabilities(options.proxy === undefined ? {} : { proxy: options.proxy }))
   opened.defer(stopBundler)
   const exchange = openExchange((name) => modules.find(name), () => modules.all(), tell)
   const decisions: Decisions = await openDecisions({
@@ -226,7 +223,6 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
         publish: publishCapability(exchange),
         ...kvCapabilities(kv),
         ...net.capabilities,
-        ...sockets.capabilities,
         ...httpCapabilities,
         ...dbCapabilities(lend),
         ...extractionCapabilities(extractionReads),

@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Caller, serveAsk } from '../bridge/capabilities.ts'
-import { fetchCapabilities, type FetchCapabilities } from '../bridge/fetch.host.ts'
+import { netCapabilities, type NetCapabilities } from '../bridge/net.host.ts'
 import { NET_CAPS } from '../bridge/net-caps.ts'
 import { routeTo } from '../bridge/net-route.host.ts'
 import { type Loopback, openLoopback } from './loopback.ts'
@@ -21,7 +21,7 @@ const NAMES: Record<string, string[]> = {
 let lab: WebLab
 let server: Loopback
 let other: Loopback
-let net: FetchCapabilities
+let net: NetCapabilities
 let asked: string[] = []
 let scripts = 0
 
@@ -33,7 +33,7 @@ async function resolve(name: string): Promise<string[]> {
 beforeAll(async () => {
   server = await openLoopback()
   other = await openLoopback()
-  net = fetchCapabilities({ resolve })
+  net = netCapabilities({ resolve })
   lab = await openWebLab(net.capabilities)
 })
 afterAll(async () => {

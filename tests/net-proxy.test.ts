@@ -3,16 +3,14 @@ import { type AddressInfo, connect } from 'node:net'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { fetchCapabilities, type FetchCapabilities } from '../bridge/fetch.host.ts'
-import { socketCapabilities } from '../bridge/socket.host.ts'
+import { netCapabilities, type NetCapabilities } from '../bridge/net.host.ts'
 import { type Loopback, openLoopback } from './loopback.ts'
 import { openWebLab, type WebLab } from './web-lab.ts'
 
 let lab: WebLab
 let server: Loopback
 let proxy: Server
-let net: FetchCapabilities
-let sockets: ReturnType<typeof socketCapabilities>
+let net: NetCapabilities
 const tunnels: Array<[target: string | undefined, authorization: string | undefined]> = []
 
 beforeAll(async () => {
@@ -25,15 +23,12 @@ beforeAll(async () => {
     for (const [from, to] of [[socket, onwards], [onwards, socket]] as const) from.on('error', () => to.destroy()).pipe(to)
   })
   await new Promise<void>((done) => proxy.listen(0, '127.0.0.1', done))
-  const options = { proxy: `http://user:p%40ss@127.0.0.1:${(proxy.address() as AddressInfo).port}`, resolve: async () => ['93.184.216.34'] }
-  net = fetchCapabilities(options)
-  sockets = socketCapabilities(options)
-  lab = await openWebLab({ ...net.capabilities, ...sockets.capabilities })
+  net = netCapabilities({ proxy: `http://user:p%40ss@127.0.0.1:${(proxy.address() as AddressInfo).port}`, resolve: async () => ['93.184.216.34'] })
+  lab = await openWebLab(net.capabilities)
 })
 afterAll(async () => {
   await lab[Symbol.asyncDispose]()
   await net[Symbol.asyncDispose]()
-  await sockets[Symbol.asyncDispose]()
   proxy.closeAllConnections()
   await new Promise((done) => proxy.close(done))
   await server[Symbol.asyncDispose]()

@@ -3,23 +3,23 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Caller } from '../bridge/capabilities.ts'
 import { NET_CAPS } from '../bridge/net-caps.ts'
-import { socketCapabilities } from '../bridge/socket.host.ts'
+import { netCapabilities, type NetCapabilities } from '../bridge/net.host.ts'
 import { type Loopback, openLoopback } from './loopback.ts'
 import { openWebLab, type WebLab } from './web-lab.ts'
 
 let lab: WebLab
 let server: Loopback
-let sockets: ReturnType<typeof socketCapabilities>
+let net: NetCapabilities
 let scripts = 0
 
 beforeAll(async () => {
   server = await openLoopback()
-  sockets = socketCapabilities({ resolve: async () => ['127.0.0.1'] })
-  lab = await openWebLab(sockets.capabilities)
+  net = netCapabilities({ resolve: async () => ['127.0.0.1'] })
+  lab = await openWebLab(net.capabilities)
 })
 afterAll(async () => {
   await lab[Symbol.asyncDispose]()
-  await sockets[Symbol.asyncDispose]()
+  await net[Symbol.asyncDispose]()
   await server[Symbol.asyncDispose]()
 })
 
@@ -71,7 +71,7 @@ test('of messages without a byte no more wait than of others', async () => {
     module: 'm', version: '1.0.0', execution: 'e', hook: 'chat:before_ai', permissions: new Set([named()]), chain: [], deadline: performance.now() + 60_000,
     asked: new Map(), extractions: [], atEnd: [], nextSeq: () => 0, violated() {}, hide: (value) => value,
   }
-  const ask = async (name: string, args: object) => JSON.parse((await sockets.capabilities[name]?.run(caller, JSON.stringify({ id: 1, ...args }))) || 'null') as unknown
+  const ask = async (name: string, args: object) => JSON.parse((await net.capabilities[name]?.run(caller, JSON.stringify({ id: 1, ...args }))) || 'null') as unknown
   await ask('socket', { url: `ws://127.0.0.1:${server.port}/ws/empty`, protocols: [] })
   const most = NET_CAPS.chunkBytes / 128
   await expect.poll(async () => ((await ask('socket.read', {})) as unknown[]).length, { interval: 200, timeout: 20_000 }).toBe(most)

@@ -2,25 +2,21 @@ import { readdirSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { fetchCapabilities, type FetchCapabilities } from '../bridge/fetch.host.ts'
-import { socketCapabilities } from '../bridge/socket.host.ts'
+import { netCapabilities, type NetCapabilities } from '../bridge/net.host.ts'
 import { type Loopback, openLoopback } from './loopback.ts'
 import { openWebLab, runInDeno, type WebLab } from './web-lab.ts'
 
 let lab: WebLab
 let server: Loopback
-let net: FetchCapabilities
-let sockets: ReturnType<typeof socketCapabilities>
+let net: NetCapabilities
 beforeAll(async () => {
   server = await openLoopback()
-  net = fetchCapabilities()
-  sockets = socketCapabilities()
-  lab = await openWebLab({ ...net.capabilities, ...sockets.capabilities })
+  net = netCapabilities()
+  lab = await openWebLab(net.capabilities)
 })
 afterAll(async () => {
   await lab[Symbol.asyncDispose]()
   await net[Symbol.asyncDispose]()
-  await sockets[Symbol.asyncDispose]()
   await server[Symbol.asyncDispose]()
 })
 

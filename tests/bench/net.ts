@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fetchCapabilities } from '../../bridge/fetch.host.ts'
+import { netCapabilities } from '../../bridge/net.host.ts'
 import { openLoopback } from '../loopback.ts'
 import { openWebLab, runInDeno } from '../web-lab.ts'
 import { report } from './table.ts'
@@ -35,7 +35,7 @@ await inTurn('16 fetches at once', 20, () => Promise.all(Array.from({ length: 16
 /** What host and cell do for a module's Web APIs, beside Deno in the same run: milliseconds in the median. */
 export async function benchNet(): Promise<void> {
   await using server = await openLoopback()
-  await using net = fetchCapabilities()
+  await using net = netCapabilities()
   await using lab = await openWebLab(net.capabilities)
   const file = join(lab.folder, 'bench.ts')
   await writeFile(file, SCRIPT.replaceAll('BASE', `http://127.0.0.1:${server.port}`))
