@@ -1,5 +1,5 @@
 import { apply, codeAt, uncurry } from '../primordials.guest.ts'
-import { asciiPrefix, LARGE } from './ascii.guest.ts'
+import { decodeLarge, encodeLarge, isLarge } from './ascii.guest.ts'
 
 // UTF-8 of the Encoding Standard (8.1), for the bridge's own and the fast path of TextEncoder and TextDecoder.
 const Bytes = Uint8Array
@@ -13,8 +13,11 @@ const PIECE = 1_024
 const units: number[] = []
 for (let at = 0; at <= PIECE; at++) units[at] = 0
 
+const NOTHING_YET = { decoded: '', read: 0 }
+
 /** UTF-8 of a string; lone surrogates become U+FFFD. */
 export function utf8Encode(text: string): Uint8Array<ArrayBuffer> {
+  if (isLarge(text.length)) return encodeLarge(text)
   const bytes = new Bytes(text.length * 3)
   return sliceBytes(bytes, 0, utf8EncodeInto(text, bytes).written) as Uint8Array<ArrayBuffer>
 }
@@ -65,9 +68,8 @@ export function utf8EncodeInto(text: string, bytes: Uint8Array): { read: number;
  */
 export function utf8Decode(bytes: Uint8Array, onMalformed?: () => never): string {
   const { length } = bytes
-  let decoded = length >= LARGE ? asciiPrefix(bytes) : ''
+  let { decoded, read: at } = isLarge(length) ? decodeLarge(bytes) : NOTHING_YET
   let filled = 0
-  let at = decoded.length
   while (at < length) {
     const lead = bytes[at++] as number
     if (lead < 0x80) units[filled++] = lead
