@@ -44,6 +44,7 @@ interface Turn {
   /** What the answer says beside itself, whatever becomes of it. */
   headers: Record<string, string>
   caller?: Caller
+  address: string | undefined
 }
 type Work = (c: Context, turn: Turn) => Reply | Response | Promise<Reply | Response>
 
@@ -72,7 +73,7 @@ export function createApp({ runtime, database, log, requestsPerMinute, corsOrigi
 
   /** Whatever happens in the work, the caller gets one JSON answer with the request's id. */
   const answering = (work: Work, streams?: string) => async (c: Context) => {
-    const turn: Turn = { requestId: requestIdOf(c), headers: {} }
+    const turn: Turn = { requestId: requestIdOf(c), headers: {}, address: addressOf(c) }
     const { requestId, headers } = turn
     let isRefused = false
     try {
@@ -94,7 +95,7 @@ export function createApp({ runtime, database, log, requestsPerMinute, corsOrigi
     const work: Work = async (c, turn) => {
       const { requestId } = turn
       const authorization = c.req.raw.headers.get('authorization')
-      const { caller, rate } = await access.identify(authorization)
+      const { caller, rate } = await access.identify(authorization, turn.address)
       turn.caller = caller
       if (rate) Object.assign(turn.headers, rateHeaders(rate))
       authorize(caller, operation)
@@ -117,7 +118,7 @@ export function createApp({ runtime, database, log, requestsPerMinute, corsOrigi
   for (const path of MODULE_ROUTES) app.all(path, answering((c, turn) => serve(c.req.param('name') ?? '', c.req.raw, turn)))
   // What Prometheus reads, which can be given a key.
   app.get(METRICS.path, answering(async (c, turn) => {
-    const { caller } = await access.identify(c.req.raw.headers.get('authorization'))
+    const { caller } = await access.identify(c.req.raw.headers.get('authorization'), turn.address)
     turn.caller = caller
     authorize(caller, METRICS)
     return new Response(await services.metrics.text(), { headers: { ...ALWAYS, 'content-type': services.metrics.contentType, 'x-request-id': turn.requestId } })
@@ -145,6 +146,11 @@ export function createApp({ runtime, database, log, requestsPerMinute, corsOrigi
 function requestIdOf(c: Context): string {
   const given = c.req.raw.headers.get('x-request-id')
   return given !== null && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID()
+}
+
+/** From where it came, where the server says so. */
+function addressOf(c: Context): string | undefined {
+  return (c.env as { remoteAddress?: string } | undefined)?.remoteAddress
 }
 
 function queryOf(c: Context): URLSearchParams {

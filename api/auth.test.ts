@@ -1,14 +1,17 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { openDatabase, type Database } from '../runtime/store/database.ts'
 import { ensureAdminKey } from '../runtime/store/keys.ts'
 import { openRoleRows } from '../runtime/store/role-rows.ts'
 import { openKeyRows } from '../runtime/store/key-rows.ts'
 import { authorize, authorizeModule, createAccess } from './auth.ts'
+import type { BulkheadError } from '../bridge/errors.ts'
 import { allows, beyond } from './roles.ts'
+import { STRANGERS_PER_MINUTE } from './strangers.ts'
 
 let folder: string
 let database: Database
@@ -102,6 +105,74 @@ it('a key for some modules does nothing about others, nor about all of them', as
   expect(() => authorizeModule(caller, reload, { name: 'theirs', module: 'mine' })).toThrow('is for mine alone, not for "theirs"')
   expect(() => authorizeModule(caller, list, { name: 'mine' })).toThrow('is for mine alone, logs:list names none of them here')
   expect(() => authorizeModule(caller, list, { module: ['mine'] })).toThrow('names none of them here')
+})
+
+describe('keys that nobody knows', () => {
+  const unknown = () => `Bearer bk_${randomBytes(4).toString('hex')}_${randomBytes(32).toString('base64url')}`
+  const { network: OF_A_NETWORK, all: OF_ALL } = STRANGERS_PER_MINUTE
+  const refused = (error: unknown) => (error as BulkheadError).code
+
+  /** A database whose look-ups are counted. */
+  function counted() {
+    let lookUps = 0
+    const sql = new Proxy(database.sql, {
+      apply(target, self, args: [TemplateStringsArray]) {
+        if (/from bulkhead.api_keys/.test(String(args[0]))) lookUps++
+        return Reflect.apply(target, self, args)
+      },
+    })
+    return { access: createAccess(sql), lookUps: () => lookUps }
+  }
+
+  it('are looked up so many times a minute for one address, and no more after that', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    const { access, lookUps } = counted()
+    const from = (address: string) => access.identify(unknown(), address).catch(refused)
+    for (let tried = 0; tried < OF_A_NETWORK; tried++) expect(await from('192.0.2.1')).toBe('UNAUTHENTICATED')
+    expect(lookUps()).toBe(OF_A_NETWORK)
+    await expect(access.identify(unknown(), '192.0.2.1')).rejects.toMatchObject({
+      code: 'RATE_LIMITED', message: expect.stringContaining('from your network'), details: { policy: 'network', limit: OF_A_NETWORK, remaining: 0, resetS: 1 },
+    })
+    for (let tried = 0; tried < 500; tried++) expect(await from('::ffff:192.0.2.1')).toBe('RATE_LIMITED')
+    expect(lookUps()).toBe(OF_A_NETWORK + 1) // and the list of good keys, once
+    expect(await from('192.0.2.2')).toBe('UNAUTHENTICATED')
+    vi.advanceTimersByTime(1000)
+    expect(await from('192.0.2.1')).toBe('UNAUTHENTICATED')
+    expect(await from('192.0.2.1')).toBe('RATE_LIMITED')
+  })
+
+  it('are limited together as well, by which addresses without number gain nothing', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    const { access, lookUps } = counted()
+    const from = (nth: number) => access.identify(unknown(), `2001:db8:${nth.toString(16)}::1`).catch(refused)
+    for (let nth = 0; nth < OF_ALL; nth++) expect(await from(nth)).toBe('UNAUTHENTICATED')
+    for (let nth = OF_ALL; nth < 2 * OF_ALL; nth++) expect(await from(nth)).toBe('RATE_LIMITED')
+    expect(lookUps()).toBe(OF_ALL + 1)
+  })
+
+  it('cost who holds a good key nothing, used before or not, though all come from one proxy', async () => {
+    const rows = openKeyRows(database.sql)
+    const [used, fresh] = [await rows.create(NO_RIGHTS, 'admin'), await rows.create(NO_RIGHTS, 'admin')]
+    const { access } = counted()
+    await access.identify(`Bearer ${used.key}`, '192.0.2.1')
+    const flood = Array.from({ length: 3 * OF_A_NETWORK }, () => access.identify(unknown(), '192.0.2.1').catch(refused))
+    const good = [used, fresh].map(({ key: one }) => access.identify(`Bearer ${one}`, '192.0.2.1'))
+    expect(await Promise.all(good)).toMatchObject([{ caller: { name: 'test' } }, { caller: { name: 'test' } }])
+    expect(new Set(await Promise.all(flood))).toEqual(new Set(['UNAUTHENTICATED', 'RATE_LIMITED']))
+  })
+
+  it('are those that were good once, too', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    const { key: mine, row } = await openKeyRows(database.sql).create(NO_RIGHTS, 'admin')
+    const { access, lookUps } = counted()
+    await access.identify(`Bearer ${mine}`, '192.0.2.1')
+    await openKeyRows(database.sql).revoke(row.id)
+    vi.advanceTimersByTime(5000)
+    const answers = []
+    for (let tried = 0; tried < 200; tried++) answers.push(await access.identify(`Bearer ${mine}`, '192.0.2.1').catch(refused))
+    expect([answers[0], answers.at(-1)]).toEqual(['UNAUTHENTICATED', 'RATE_LIMITED'])
+    expect(lookUps()).toBeLessThan(OF_A_NETWORK + 5)
+  })
 })
 
 const NO_RIGHTS = { name: 'test', scopes: [], roles: [], modules: null, requestsPerMinute: null, expiresAt: null }

@@ -1,10 +1,11 @@
 import { hash } from 'node:crypto'
 import { BulkheadError } from '../bridge/errors.ts'
 import type { Database } from '../runtime/store/database.ts'
-import { authenticate, type Caller } from '../runtime/store/keys.ts'
+import { authenticate, type Caller, goodKeys } from '../runtime/store/keys.ts'
 import type { Operation } from './operation.ts'
 import { openRates, type Rate } from './rates.ts'
 import { allows, scopesOf } from './roles.ts'
+import { openStrangers } from './strangers.ts'
 
 /** How long a key that was found good is taken for good without asking the database: a revoked one ends within it. */
 const TRUSTED_MS = 5000
@@ -14,9 +15,11 @@ export interface Access {
   /**
    * Who asks, with the scopes of its roles, and how many requests it has left where they are limited.
    *
-   * @throws BulkheadError `UNAUTHENTICATED` without a good key, `RATE_LIMITED` past its rate
+   * @param address from where the request came, as the connection has it: what a header says of that, anybody could say
+   * @throws BulkheadError `UNAUTHENTICATED` without a good key; `RATE_LIMITED` past its rate, or where too many keys that
+   * are not known came from there
    */
-  identify(authorization: string | null): Promise<{ caller: Caller; rate: Rate | undefined }>
+  identify(authorization: string | null, address?: string): Promise<{ caller: Caller; rate: Rate | undefined }>
   /** The same for a request that goes on, which counts as one. @throws BulkheadError `UNAUTHENTICATED` */
   recognize(authorization: string | null): Promise<Caller>
 }
@@ -27,19 +30,22 @@ export interface Access {
  *
  * @example
  * const { identify } = createAccess(database.sql)
- * const { caller } = await identify(request.headers.get('authorization'))
+ * const { caller } = await identify(request.headers.get('authorization'), '192.0.2.1')
  */
 export function createAccess(sql: Database['sql'], { requestsPerMinute }: { requestsPerMinute?: number | undefined } = {}): Access {
   const trusted = new Map<string, { caller: Caller; until: number }>()
   const take = openRates()
+  const strangers = openStrangers((most) => goodKeys(sql, most))
 
-  const lookUp = async (key: string): Promise<Caller | undefined> => {
+  const lookUp = async (key: string, admit: (digest: string) => Promise<void>): Promise<Caller | undefined> => {
     // Only the hash is kept, so that no memory dump of the host holds the keys in use.
     const digest = hash('sha256', key, 'base64')
     const known = trusted.get(digest)
     if (known && known.until > performance.now()) return known.caller
     trusted.delete(digest)
+    await admit(digest)
     const found = await authenticate(sql, key)
+    strangers.found(digest, found !== undefined)
     if (!found) return undefined
     const caller = { ...found, scopes: scopesOf(found) }
     if (trusted.size >= MAX_TRUSTED) trusted.clear()
@@ -47,16 +53,16 @@ export function createAccess(sql: Database['sql'], { requestsPerMinute }: { requ
     return caller
   }
 
-  const recognize = async (authorization: string | null): Promise<Caller> => {
-    const caller = await lookUp(keyOf(authorization))
+  const recognize = async (authorization: string | null, admit: (digest: string) => Promise<void> = async () => {}): Promise<Caller> => {
+    const caller = await lookUp(keyOf(authorization), admit)
     if (!caller) throw new BulkheadError('UNAUTHENTICATED', 'the API key is not known, or no longer valid')
     return caller
   }
 
   return {
-    recognize,
-    async identify(authorization) {
-      const caller = await recognize(authorization)
+    recognize: (authorization) => recognize(authorization),
+    async identify(authorization, address) {
+      const caller = await recognize(authorization, (digest) => strangers.admit(digest, address))
       const perMinute = caller.requestsPerMinute ?? requestsPerMinute
       if (perMinute === undefined) return { caller, rate: undefined }
       const rate = take(caller.id, perMinute)

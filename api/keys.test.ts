@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openKeyRows } from '../runtime/store/key-rows.ts'
 import { type AppUnderTest, startApp } from './app.setup.ts'
+import { createApp } from './app.ts'
 import { openUsage } from './usage.ts'
 
 let app: AppUnderTest
@@ -143,6 +144,17 @@ it('a rate is told with every answer, and past it the answer says when to come a
   expect(third).toMatchObject({ status: 429, body: { error: { code: 'RATE_LIMITED' } } })
   expect(Number(third.headers.get('retry-after'))).toBeGreaterThan(0)
   expect(third.headers.get('ratelimit')).toMatch(/^"key";r=0;t=\d+$/)
+})
+
+it('who tries one unknown key after the other is told when to come again', async () => {
+  const hono = createApp(app)
+  const ask = (key: string) => hono.request('/v1/modules', { headers: { authorization: `Bearer ${key}` } }, { remoteAddress: '192.0.2.1' })
+  for (let tried = 0; tried < 60; tried++) expect((await ask(`bk_00000000_${randomUUID()}`)).status).toBe(401)
+  const refused = await ask(`bk_00000000_${randomUUID()}`)
+  expect([refused.status, ((await refused.json()) as { error: { code: string } }).error.code]).toEqual([429, 'RATE_LIMITED'])
+  expect(refused.headers.get('retry-after')).toMatch(/^\d+$/)
+  expect(refused.headers.get('ratelimit-policy')).toBe('"network";q=60;w=60')
+  expect((await ask(app.adminKey)).status).toBe(200)
 })
 
 it('what keys ask is counted by day', async () => {

@@ -51,7 +51,7 @@ async function serve(config: Config, stopped: Promise<string>): Promise<void> {
   await using runtime = await startRuntime({ ...config, environment: config.moduleEnv, database, log })
   await using usage = openUsage(openKeyRows(database.sql), log)
   const app = createApp({ runtime, database, log, usage, requestsPerMinute: config.requestsPerMinute, corsOrigins: config.corsOrigins })
-  await using server = await listen({ host: config.host, port: config.port, fetch: (request) => app.fetch(request), drainMs: DRAIN_MS, tls })
+  await using server = await listen({ host: config.host, port: config.port, fetch: (request, from) => app.fetch(request, from), drainMs: DRAIN_MS, tls })
   process.stdout.write(greeting({ server, isSecure: tls !== undefined, runtime, database: database.describe, keyFile: key.file }))
   // Modules that want to know; a server that listens is none the worse for not having told them.
   runtime.executeHook('server:started', { port: server.port }).catch((thrown: unknown) => log.warn({ err: thrown }, 'cannot tell that the server has started'))

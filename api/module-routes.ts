@@ -31,6 +31,7 @@ interface Options {
 interface Turn {
   requestId: string
   headers: Record<string, string>
+  address: string | undefined
   caller?: Awaited<ReturnType<Access['identify']>>['caller']
 }
 
@@ -47,7 +48,7 @@ export function openModuleRoutes({ http, identify }: Options): (name: string, re
     const isPublic = http.authOf(name) === 'public'
     const ownKey = request.headers.get(KEY_HEADER)
     if (!isPublic) {
-      const { caller } = await identify(ownKey === null ? request.headers.get('authorization') : `Bearer ${ownKey}`)
+      const { caller } = await identify(ownKey === null ? request.headers.get('authorization') : `Bearer ${ownKey}`, turn.address)
       turn.caller = caller
       authorize(caller, OPERATION)
       if (caller.modules !== null && !caller.modules.includes(name)) {

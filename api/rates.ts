@@ -6,6 +6,8 @@ export interface Rate {
   remaining: number
   /** Seconds until there is room for one request, if there is none, or for all. */
   resetS: number
+  /** What is counted, where it is not a key. */
+  policy?: string
 }
 
 interface Bucket {
@@ -38,6 +40,6 @@ export function openRates(now: () => number = () => performance.now()): (key: st
 }
 
 /** https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/ sections 3 and 4 */
-export function rateHeaders({ limit, remaining, resetS }: Rate): Record<string, string> {
-  return { 'ratelimit-policy': `"key";q=${limit};w=60`, ratelimit: `"key";r=${remaining};t=${resetS}` }
+export function rateHeaders({ limit, remaining, resetS, policy = 'key' }: Rate): Record<string, string> {
+  return { 'ratelimit-policy': `"${policy}";q=${limit};w=60`, ratelimit: `"${policy}";r=${remaining};t=${resetS}` }
 }

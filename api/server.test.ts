@@ -27,6 +27,12 @@ describe('the server', () => {
     await expect(fetch(url)).rejects.toThrow()
   })
 
+  it('says from where a connection came, whatever a header says', async () => {
+    await using server = await serve({ fetch: (_, { remoteAddress }) => new Response(remoteAddress) })
+    const headers = { 'x-forwarded-for': '192.0.2.7', forwarded: 'for=192.0.2.7', 'x-real-ip': '192.0.2.7' }
+    expect(await (await fetch(`http://127.0.0.1:${server.port}/`, { headers })).text()).toBe('127.0.0.1')
+  })
+
   it('says that a port is in use, and what to do', async () => {
     await using server = await serve()
     const why = 'the port is in use, set PORT to another or stop what uses it'

@@ -25,7 +25,8 @@ interface Listening extends AsyncDisposable {
 }
 
 interface Options {
-  fetch(request: Request): Response | Promise<Response>
+  /** Given the address from which the connection came: of a proxy in front, the proxy's. */
+  fetch(request: Request, from: { remoteAddress: string | undefined }): Response | Promise<Response>
   host: string
   /** 0: any free port. */
   port: number
@@ -45,7 +46,7 @@ interface Options {
  */
 export async function listen({ fetch, host, port, drainMs, limits, tls }: Options): Promise<Listening> {
   const { timeout, maxHeadersCount, maxConnections, ...options } = { ...LIMITS, ...limits }
-  const listener = getRequestListener((request) => fetch(request), { hostname: host, errorHandler: refuseRequest })
+  const listener = getRequestListener((request, { incoming }) => fetch(request, { remoteAddress: incoming.socket.remoteAddress }), { hostname: host, errorHandler: refuseRequest })
   const answer = (...[incoming, outgoing]: Parameters<typeof listener>) => void listener(incoming, outgoing)
   const server = tls ? createSecureServer({ ...options, ...tls, minVersion: 'TLSv1.2' }, answer) : createServer(options, answer)
   Object.assign(server, { timeout, maxHeadersCount, maxConnections })

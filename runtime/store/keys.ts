@@ -90,6 +90,14 @@ export async function authenticate(sql: Sql, presented: string): Promise<Caller 
   return caller
 }
 
+/** SHA-256 of keys that would be let in now, in base64, those that were used last first. @throws STORE_FAILED */
+export async function goodKeys(sql: Sql, most: number): Promise<string[]> {
+  const rows = await asked('read the keys', () => sql<Array<{ hash: Buffer }>>`
+    select hash from bulkhead.api_keys where revoked_at is null and (expires_at is null or expires_at > now())
+    order by last_used_at desc nulls last, created_at desc limit ${most}`)
+  return rows.map(({ hash }) => hash.toString('base64'))
+}
+
 interface Found extends Caller {
   hash: Buffer
 }
