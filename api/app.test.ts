@@ -262,9 +262,18 @@ describe('lists of records', () => {
 
   it.each([
     ...['limit=0', 'limit=201', 'limit=x', 'limit=1&limit=2', 'since=yesterday', 'modul=x', 'module=%00'],
-    ...['__proto__=1', 'cursor=' + 'x'.repeat(501)],
+    ...['__proto__=1', 'cursor=' + 'x'.repeat(5001), 'search=', 'search=' + 'x'.repeat(201), 'sort=message', 'order=up'],
   ])('refuse the query %s', async (query) => {
     expect(await send(`/v1/extractions?${query}`)).toMatchObject(refused('INVALID'))
+  })
+
+  it('are searched and sorted, and refuse the cursor of another sort', async () => {
+    expect(await typesOf('&search=TWO')).toEqual(['two'])
+    expect(await typesOf('&sort=type&order=asc')).toEqual(['one', 'three', 'two'])
+    const { body } = await send('/v1/extractions?module=lists&sort=type&limit=1')
+    expect(await typesOf(`&sort=type&cursor=${body.nextCursor}`)).toEqual(['three', 'one'])
+    expect(await send(`/v1/extractions?module=lists&cursor=${body.nextCursor}`)).toMatchObject(refused('BAD_REQUEST', expect.stringContaining('cannot go on from the cursor')))
+    for (const search of ['x'.repeat(200), '%00', '%25', "'%3B--"]) expect((await send(`/v1/logs?search=${search}`)).body.items).toEqual([])
   })
 
   it('refuse a cursor that is none', async () => {

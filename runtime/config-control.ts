@@ -8,7 +8,8 @@ import { moduleConfig } from './module-config.ts'
 import type { Modules } from './modules.ts'
 import { allowsScope, GLOBAL, type Place, type Scope, SCOPES, scopeText } from './scopes.ts'
 import type { Lend } from './secrets.ts'
-import type { ConfigAction, ConfigChange, ConfigRow, Said, Wanted } from './store/config-rows.ts'
+import type { ConfigAction, ConfigChange, ConfigHistoryQuery, ConfigRow, Said, Wanted } from './store/config-rows.ts'
+import type { Page } from './store/pages.ts'
 import { lendFrom } from './terms.ts'
 
 /** How a module is configured somewhere, and by which rows. References to secrets stay references. */
@@ -43,7 +44,7 @@ export interface ConfigControl {
   /** What `set` would throw, undefined where it would not. @throws NOT_FOUND */
   validate(module: string, scope: Scope, said: Partial<Said>): BulkheadError | undefined
   /** @throws NOT_FOUND */
-  history(module: string, query: { scope?: Scope; before?: number; limit: number }): Promise<ConfigChange[]>
+  history(module: string, query: ConfigHistoryQuery): Promise<Page<ConfigChange>>
   /**
    * Makes a scope say again what it said after a revision; 0 is before the first one, when it said nothing.
    *
@@ -144,7 +145,7 @@ export function openConfigControl(modules: Pick<Modules, 'list' | 'manifest' | '
     },
     async rollback(module, scope, revision, by) {
       modules.manifest(module)
-      const [latest] = revision === undefined ? await configs.history(module, { scope, limit: 1 }) : []
+      const latest = revision === undefined ? (await configs.history(module, { scope, limit: 1 })).items[0] : undefined
       const said = revision === undefined ? (latest?.before ?? null) : await saidAt(module, scope, revision)
       await change('rollback', by, (rows) => (said || rowAt(rows, module, scope) ? [plan(rows, module, scope, said)] : []))
       return rowAt(configs.rowsOf(module), module, scope) ?? null

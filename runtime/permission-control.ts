@@ -4,7 +4,8 @@ import type { Modules } from './modules.ts'
 import { permissionProblem } from './permissions.ts'
 import { namesIn } from './secrets.ts'
 import { scopeText } from './scopes.ts'
-import type { GrantChange } from './store/grant-rows.ts'
+import type { GrantChange, GrantHistoryQuery } from './store/grant-rows.ts'
+import type { Page } from './store/pages.ts'
 import type { Violation } from './store/violation-rows.ts'
 
 /** Whether a module may do something, and why. */
@@ -34,7 +35,7 @@ export interface PermissionControl {
   grant(module: string, permissions: readonly string[] | undefined, by: string): Promise<Permission[]>
   /** Takes permissions away, also from what runs. @throws as `grant`, and CONFLICT while a configuration needs one */
   revoke(module: string, permissions: readonly string[] | undefined, by: string): Promise<Permission[]>
-  audit(query: { module?: string; before?: number; limit: number }): Promise<{ decisions: GrantChange[]; violations: Violation[] }>
+  audit(query: GrantHistoryQuery): Promise<{ decisions: Page<GrantChange>; violations: Violation[] }>
 }
 
 export function openPermissionControl(modules: Pick<Modules, 'list' | 'manifest' | 'refresh'>, decisions: Decisions): PermissionControl {

@@ -8,7 +8,8 @@ import type { Module, Modules } from './modules.ts'
 import type { ModuleStatus } from './module-status.ts'
 import { sourceOf } from './origins.ts'
 import type { Removal } from './removal.ts'
-import type { VersionFile, VersionRow } from './store/version-rows.ts'
+import type { Page } from './store/pages.ts'
+import type { VersionFile, VersionQuery, VersionRow } from './store/version-rows.ts'
 import { readModuleFiles } from './version-files.ts'
 import type { Versions } from './versions.ts'
 
@@ -26,7 +27,7 @@ export interface VersionDiff {
 /** What an operator does about versions of modules. */
 export interface VersionControl extends Installer, Removal {
   /** Newest first, those before a number. @throws NOT_FOUND */
-  list(name: string, query: { before?: number | undefined; limit: number }): Promise<ListedVersion[]>
+  list(name: string, query: VersionQuery): Promise<Page<ListedVersion>>
   /** @throws NOT_FOUND */
   get(name: string, number: number): Promise<ListedVersion>
   /**
@@ -108,7 +109,8 @@ export function openVersionControl({ modules, versions, making, installer, remov
     ...removal,
     async list(name, query) {
       find(name)
-      return (await versions.list(name, query)).map(listed)
+      const { items, nextCursor } = await versions.list(name, query)
+      return { items: items.map(listed), nextCursor }
     },
     async get(name, number) {
       find(name)
@@ -125,7 +127,7 @@ export function openVersionControl({ modules, versions, making, installer, remov
     async diff(name, from, to) {
       find(name)
       const head = versions.head(name)
-      const [newest] = await versions.list(name, { limit: 1 })
+      const [newest] = (await versions.list(name, { limit: 1 })).items
       const [a, b] = await Promise.all([row(name, from ?? head?.current ?? 0), row(name, to ?? head?.waiting ?? newest?.number ?? 0)])
       return { from: a.number, to: b.number, manifest: differences(a.manifest, b.manifest), permissions: permissionsOf(a, b), files: filesOf(a, b) }
     },

@@ -1,7 +1,8 @@
 import { Type } from 'typebox'
 import { Label } from '../../runtime/context.ts'
+import { AUDIT_SORTS } from '../../runtime/store/audit.ts'
 import { operation } from '../operation.ts'
-import { Moment, Nullable, numberPaging, pageOf, pageQuery, paging } from './page.ts'
+import { Moment, Nullable, pageOf, pageQuery, paging, sortedPaging, WIDE } from './page.ts'
 
 export const list = operation({
   name: 'auth:audit',
@@ -13,7 +14,7 @@ export const list = operation({
     key: Type.Optional(Type.String({ format: 'uuid' })),
     operation: Type.Optional(Type.String({ pattern: '^[a-z]+:[a-z]+$', maxLength: 100, expects: 'the name of an operation, such as modules:reload' })),
     since: paging.since,
-    ...numberPaging,
+    ...sortedPaging(AUDIT_SORTS, 'key name, operation, module, request id, error, and input, before and after as JSON'),
   }),
   output: pageOf(
     Type.Object({
@@ -31,6 +32,7 @@ export const list = operation({
       after: Type.Unknown(),
     }),
   ),
+  errors: WIDE,
   example: { limit: 10 },
   run: ({ access }, query) => access.audit.page(pageQuery(query)),
 })

@@ -2,10 +2,11 @@ import { Type, type Static } from 'typebox'
 import { BulkheadError } from '../../bridge/errors.ts'
 import { Label } from '../../runtime/context.ts'
 import { type Scope, SCOPES } from '../../runtime/scopes.ts'
+import { CONFIG_CHANGE_SORTS } from '../../runtime/store/config-rows.ts'
 import type { Data } from '../../sdk/context.ts'
 import { listOperation } from '../lists.ts'
 import { operation, type Services } from '../operation.ts'
-import { Moment, numberPaging, pageOf } from './page.ts'
+import { Moment, pageOf, sortedPaging, WIDE } from './page.ts'
 
 const closed = { additionalProperties: false, expects: 'an object' }
 const anyData = Type.Unsafe<Data>({ type: 'object', expects: 'an object' })
@@ -132,7 +133,13 @@ export const history = operation({
   http: 'GET /v1/modules/:name/config/history',
   scope: 'config:read',
   summary: 'List who changed the configuration of a module, when, from what and to what',
-  input: Type.Object({ name: Label, scope: Type.Optional(ScopeName), id: scoped.id, ...numberPaging }),
+  input: Type.Object({
+    name: Label,
+    scope: Type.Optional(ScopeName),
+    id: scoped.id,
+    ...sortedPaging(CONFIG_CHANGE_SORTS, 'scope, id, action, name of who changed it, and what it said before and after as JSON'),
+  }),
+  errors: WIDE,
   output: pageOf(
     Type.Object({
       revision: Type.Integer(),
@@ -147,10 +154,8 @@ export const history = operation({
     }),
   ),
   example: { name: 'pii-filter', limit: 10 },
-  async run({ runtime }, { name, scope, id, limit = 50, cursor }) {
-    const query = { limit, ...(scope && { scope: scopeOf({ scope, ...(id !== undefined && { id }) }) }), ...(cursor && { before: Number(cursor) }) }
-    const items = await runtime.config.history(name, query)
-    return { items, nextCursor: items.length < limit ? null : String(items.at(-1)?.revision ?? 0) }
+  run({ runtime }, { name, scope, id, ...query }) {
+    return runtime.config.history(name, { ...query, ...(scope && { scope: scopeOf({ scope, ...(id !== undefined && { id }) }) }) })
   },
 })
 

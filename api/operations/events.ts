@@ -1,7 +1,8 @@
 import { Type } from 'typebox'
 import { Label } from '../../runtime/context.ts'
+import { DEAD_SORTS } from '../../runtime/store/dead-letters.ts'
 import { operation } from '../operation.ts'
-import { Moment, pageOf, pageQuery, paging } from './page.ts'
+import { Moment, pageOf, pageQuery, paging, sortedPaging, WIDE } from './page.ts'
 
 const DeadLetter = Type.Object({
   event: Type.String(),
@@ -19,9 +20,15 @@ export const dead = operation({
   http: 'GET /v1/events/dead',
   scope: 'events:read',
   summary: 'List the events that a module failed on too often, and why the last attempt failed',
-  input: Type.Object({ ...paging, hook: Type.Optional(Label) }),
+  input: Type.Object({
+    ...paging,
+    hook: Type.Optional(Label),
+    ...sortedPaging(DEAD_SORTS, 'module, hook, code and message'),
+  }),
   output: pageOf(DeadLetter),
+  errors: WIDE,
   example: { limit: 10 },
+  examples: [{ summary: 'Those that ran out of time', input: { search: 'timeout', sort: 'module', order: 'asc' } }],
   run: ({ runtime }, query) => runtime.deadLetters(pageQuery(query)),
 })
 

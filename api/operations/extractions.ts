@@ -1,7 +1,8 @@
 import { Type } from 'typebox'
 import { Label } from '../../runtime/context.ts'
 import { operation } from '../operation.ts'
-import { Moment, pageOf, pageQuery, paging } from './page.ts'
+import { EXTRACTION_SORTS } from '../../runtime/store/extractions.ts'
+import { Moment, pageOf, pageQuery, paging, sortedPaging, WIDE } from './page.ts'
 
 const text = Type.Union([Type.String(), Type.Null()])
 
@@ -30,8 +31,11 @@ export const list = operation({
     type: Type.Optional(Label),
     session: Type.Optional(Label),
     user: Type.Optional(Label),
+    ...sortedPaging(EXTRACTION_SORTS, 'module, hook, type, session, user, run and the data as JSON'),
   }),
   output: pageOf(Extraction),
+  errors: WIDE,
   example: { module: 'pii-filter', limit: 10 },
+  examples: [{ summary: 'Those that say something, type by type', input: { search: 'iban', sort: 'type', order: 'asc' } }],
   run: ({ runtime }, query) => runtime.records.listExtractions(pageQuery(query)),
 })

@@ -1,9 +1,10 @@
 import { Type } from 'typebox'
 import { Label } from '../../runtime/context.ts'
+import { GRANT_CHANGE_SORTS } from '../../runtime/store/grant-rows.ts'
 import { listOperation } from '../lists.ts'
 import { operation } from '../operation.ts'
 import { before, tagged } from './module-schemas.ts'
-import { Moment, numberPaging, pageOf } from './page.ts'
+import { Moment, pageOf, sortedPaging, WIDE } from './page.ts'
 
 const permission = Type.String({ minLength: 1, maxLength: 300 })
 
@@ -85,7 +86,8 @@ export const audit = operation({
   http: 'GET /v1/permissions/audit',
   scope: 'permissions:read',
   summary: 'List who granted and revoked what, and what modules tried without having been granted it',
-  input: Type.Object({ module: Type.Optional(Label), ...numberPaging }),
+  input: Type.Object({ module: Type.Optional(Label), ...sortedPaging(GRANT_CHANGE_SORTS, 'module, permission, action and name of who decided') }),
+  errors: WIDE,
   output: Type.Interface(
     [
       pageOf(
@@ -115,9 +117,8 @@ export const audit = operation({
     },
   ),
   example: { module: 'pii-filter', limit: 10 },
-  async run({ runtime }, { module, limit = 50, cursor }) {
-    const query = { limit, ...(module !== undefined && { module }), ...(cursor && { before: Number(cursor) }) }
+  async run({ runtime }, query) {
     const { decisions, violations } = await runtime.permissions.audit(query)
-    return { items: decisions, nextCursor: decisions.length < limit ? null : String(decisions.at(-1)?.revision ?? 0), violations }
+    return { ...decisions, violations }
   },
 })

@@ -1,7 +1,8 @@
 import { Type } from 'typebox'
 import { Label } from '../../runtime/context.ts'
+import { HAPPENING_SORTS } from '../../runtime/store/happenings.ts'
 import { operation } from '../operation.ts'
-import { Moment, numberPaging, pageOf, pageQuery, paging } from './page.ts'
+import { Moment, pageOf, pageQuery, paging, sortedPaging, WIDE } from './page.ts'
 
 const Count = Type.Integer({ minimum: 0 })
 
@@ -78,8 +79,9 @@ export const logs = operation({
   http: 'GET /v1/system/logs',
   scope: 'system:read',
   summary: 'List what happened to modules, cells and decisions in the last seven days, newest first',
-  input: Type.Object({ module: Type.Optional(Label), type: Type.Optional(Kind), since: paging.since, ...numberPaging }),
+  input: Type.Object({ module: Type.Optional(Label), type: Type.Optional(Kind), since: paging.since, ...sortedPaging(HAPPENING_SORTS, 'type, module and the data as JSON') }),
   output: pageOf(Happening),
+  errors: WIDE,
   example: { limit: 10 },
   run: ({ runtime }, query) => runtime.happenings.page(pageQuery(query)),
 })

@@ -1,9 +1,10 @@
 import { Type } from 'typebox'
 import { Label } from '../../runtime/context.ts'
+import { VERSION_SORTS } from '../../runtime/store/version-rows.ts'
 import type { ListedVersion as Listed } from '../../runtime/version-control.ts'
 import { operation } from '../operation.ts'
 import { before, ModuleStatus, tagged } from './module-schemas.ts'
-import { numberPaging, pageOf } from './page.ts'
+import { pageOf, sortedPaging, WIDE } from './page.ts'
 import { FullVersion, ListedVersion, VersionFile, VersionNumber } from './version-schemas.ts'
 
 const named = Type.Object({ name: Label })
@@ -14,13 +15,13 @@ export const list = operation({
   http: 'GET /v1/modules/:name/versions',
   scope: 'modules:read',
   summary: 'List the versions of a module that are kept, newest first',
-  input: Type.Object({ name: Label, ...numberPaging }),
+  input: Type.Object({ name: Label, ...sortedPaging(VERSION_SORTS, 'version, hash, origin and name of who brought it') }),
   output: pageOf(ListedVersion),
+  errors: WIDE,
   example,
-  async run({ runtime }, { name, limit = 50, cursor }) {
-    const found = await runtime.versions.list(name, { limit: limit + 1, before: cursor === undefined ? undefined : Number(cursor) })
-    const items = found.slice(0, limit).map(listed)
-    return { items, nextCursor: found.length > limit ? String(items.at(-1)?.number) : null }
+  async run({ runtime }, { name, ...query }) {
+    const { items, nextCursor } = await runtime.versions.list(name, query)
+    return { items: items.map(listed), nextCursor }
   },
 })
 

@@ -1,6 +1,7 @@
 import type { Sql } from 'postgres'
-import { asked, storeFailed } from './failures.ts'
+import { storeFailed } from './failures.ts'
 import type { Page } from './pages.ts'
+import { type Listing, selectSorted, type SortedQuery, type Sorts } from './sorted-pages.ts'
 import { storableJson } from './storable.ts'
 
 /** One thing that was asked for: by whom, with what, and what it changed. Nothing in it is a secret. */
@@ -21,20 +22,20 @@ export interface AuditRecord {
 
 export type AuditRow = AuditRecord & { id: number; at: Date }
 
-export interface AuditQuery {
-  module?: string
-  key?: string
-  operation?: string
-  since?: Date
-  /** The `nextCursor` of a page: those before this number. */
-  cursor?: string
-  limit?: number
+/** What audit records are sorted by: the first is their primary key, the others are read whole. */
+export const AUDIT_SORTS = ['id', 'operation', 'keyName', 'module', 'status'] as const
+
+export interface AuditQuery extends SortedQuery<(typeof AUDIT_SORTS)[number]> {
+  module?: string | undefined
+  key?: string | undefined
+  operation?: string | undefined
+  since?: Date | undefined
 }
 
 export interface Audit {
   /** @throws STORE_FAILED */
   add(record: AuditRecord): Promise<void>
-  /** Newest first. */
+  /** @throws as `selectSorted` */
   page(query: AuditQuery): Promise<Page<AuditRow>>
 }
 
@@ -42,7 +43,6 @@ export interface Audit {
 export const LONGEST = 64 * 1024
 /** How much of a longer one is kept, in characters. */
 const BEGINNING = 2_000
-const DEFAULT_LIMIT = 50
 
 /** The list of all that was changed; rows are added and never changed, the table refuses it. Retention takes the oldest away. */
 export function openAudit(sql: Sql): Audit {
@@ -57,19 +57,44 @@ export function openAudit(sql: Sql): Audit {
         throw storeFailed('keep the audit record', thrown)
       }
     },
-    async page({ module, key, operation, since, cursor, limit = DEFAULT_LIMIT }) {
-      const rows = await asked('read the audit records', () => sql<AuditRow[]>`
-        select id::float8 as id, at, key, key_name as "keyName", operation, module, request_id as "requestId", status, error, input, before, after
-        from bulkhead.audit where true
-          ${module === undefined ? sql`` : sql`and module = ${module}`}
-          ${key === undefined ? sql`` : sql`and key = ${key}`}
-          ${operation === undefined ? sql`` : sql`and operation = ${operation}`}
-          ${since === undefined ? sql`` : sql`and at >= ${since}`}
-          ${cursor === undefined ? sql`` : sql`and id < ${cursor}::bigint`}
-        order by id desc limit ${limit + 1}`)
-      const items = rows.slice(0, limit)
-      return { items, nextCursor: rows.length > limit ? String(items.at(-1)?.id) : null }
+    page: (query) => selectSorted(sql, query, listing(sql, query)),
+  }
+}
+
+function listing(sql: Sql, { module, key, operation, since }: AuditQuery): Listing {
+  return {
+    what: 'read the audit records',
+    columns: {
+      id: sql`id::float8`,
+      at: 'at',
+      key: 'key',
+      keyName: 'key_name',
+      operation: 'operation',
+      module: 'module',
+      requestId: 'request_id',
+      status: 'status',
+      error: 'error',
+      input: 'input',
+      before: 'before',
+      after: 'after',
     },
+    bytes: sql`octet_length(concat(input::text, before::text, after::text))`,
+    from: sql`bulkhead.audit`,
+    where: sql`
+      ${module === undefined ? sql`` : sql`and module = ${module}`}
+      ${key === undefined ? sql`` : sql`and key = ${key}`}
+      ${operation === undefined ? sql`` : sql`and operation = ${operation}`}
+      ${since === undefined ? sql`` : sql`and at >= ${since}`}`,
+    searched: ['key_name', 'operation', 'module', 'request_id', 'error', sql`input::text`, sql`before::text`, sql`after::text`],
+    key: [['id', 'integer']],
+    sorts: {
+      id: null,
+      operation: ['operation', 'text'],
+      keyName: ['key_name', 'text'],
+      module: [sql`coalesce(module, '')`, 'text'],
+      status: ['status', 'integer'],
+    } satisfies Sorts<(typeof AUDIT_SORTS)[number]>,
+    narrowing: 'name a module, key or operation, give a later "since", or leave the sort out',
   }
 }
 

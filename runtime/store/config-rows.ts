@@ -3,6 +3,8 @@ import type { Data } from '../../sdk/context.ts'
 import type { Scope, ScopeName } from '../scopes.ts'
 import { asked } from './failures.ts'
 import { lockChanges } from './change-lock.ts'
+import type { Page } from './pages.ts'
+import { selectSorted, type SortedQuery, type Sorts } from './sorted-pages.ts'
 
 /** What a scope says of a module; `enabled` is null where it says nothing about that. */
 export interface Said {
@@ -34,6 +36,13 @@ export interface ConfigChange {
   changedAt: Date
 }
 
+/** What changes are sorted by: the first has an index, the others are read whole, of one module. */
+export const CONFIG_CHANGE_SORTS = ['revision', 'scope', 'id', 'action', 'changedBy'] as const
+
+export interface ConfigHistoryQuery extends SortedQuery<(typeof CONFIG_CHANGE_SORTS)[number]> {
+  scope?: Scope | undefined
+}
+
 /** One change to be made: `after` is null where nothing is to be left of it. */
 export interface Wanted {
   module: string
@@ -49,8 +58,8 @@ export interface ConfigRows {
    * @param check called with the rows as they are, under the lock that every change takes; what it throws ends it all
    */
   change(action: ConfigAction, by: string, decide: (rows: ConfigRow[]) => Wanted[]): Promise<void>
-  /** Newest first, those before a revision. */
-  history(module: string, query: { scope?: Scope; before?: number; limit: number }): Promise<ConfigChange[]>
+  /** @throws as `selectSorted` */
+  history(module: string, query: ConfigHistoryQuery): Promise<Page<ConfigChange>>
   find(module: string, revision: number): Promise<ConfigChange | undefined>
   /** The newest change's number, 0 where there is none. */
   latest(): Promise<number>
@@ -70,12 +79,34 @@ export function openConfigRows(sql: Sql): ConfigRows {
         const rows = await tx<ConfigRow[]>`select ${row(tx)} from bulkhead.module_configs`
         for (const wanted of decide(rows)) await apply(tx, action, by, wanted, rows)
       }).then(() => {}),
-    history(module, { scope, before, limit }) {
-      return asked('read the history', () => sql<ConfigChange[]>`
-        select ${change(sql)} from bulkhead.config_changes where module = ${module}
-          ${scope ? sql`and scope = ${scope.scope} and id = ${scope.id}` : sql``}
-          ${before === undefined ? sql`` : sql`and revision < ${before}`}
-        order by revision desc limit ${limit}`)
+    history(module, { scope, ...query }) {
+      return selectSorted(sql, query, {
+        what: 'read the history',
+        columns: {
+          revision: sql`revision::int`,
+          module: 'module',
+          scope: 'scope',
+          id: 'id',
+          action: 'action',
+          before: 'before',
+          after: 'after',
+          changedBy: 'changed_by',
+          changedAt: 'changed_at',
+        },
+        bytes: sql`octet_length(concat(before::text, after::text))`,
+        from: sql`bulkhead.config_changes`,
+        where: sql`and module = ${module} ${scope ? sql`and scope = ${scope.scope} and id = ${scope.id}` : sql``}`,
+        searched: ['scope', 'id', 'action', 'changed_by', sql`before::text`, sql`after::text`],
+        key: [['revision', 'integer']],
+        sorts: {
+          revision: null,
+          scope: ['scope', 'text'],
+          id: ['id', 'text'],
+          action: ['action', 'text'],
+          changedBy: ['changed_by', 'text'],
+        } satisfies Sorts<(typeof CONFIG_CHANGE_SORTS)[number]>,
+        narrowing: 'name a scope, or leave the sort out',
+      })
     },
     async find(module, revision) {
       const [found] = await asked('read the history', () => sql<ConfigChange[]>`

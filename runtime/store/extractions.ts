@@ -1,6 +1,8 @@
 import type { Sql } from 'postgres'
 import type { NewExtraction } from '../../bridge/emit.host.ts'
-import { type Page, type PageQuery, selectPage } from './pages.ts'
+import type { Page } from './pages.ts'
+import { RECORD, type RecordQuery, whereRecord } from './record-pages.ts'
+import { selectSorted, type Sorts } from './sorted-pages.ts'
 import { checkPlace, storableJson, storableKey, storableText } from './storable.ts'
 
 export interface Extraction {
@@ -18,7 +20,10 @@ export interface Extraction {
   createdAt: Date
 }
 
-export interface ExtractionQuery extends PageQuery {
+/** What extractions are sorted by; the indexes of their table carry each. */
+export const EXTRACTION_SORTS = ['createdAt', 'module', 'type'] as const
+
+export interface ExtractionQuery extends RecordQuery<(typeof EXTRACTION_SORTS)[number]> {
   type?: string | undefined
   session?: string | undefined
   user?: string | undefined
@@ -60,14 +65,20 @@ export function insertExtractions(sql: Sql, rows: NewExtraction[]) {
     on conflict do nothing`
 }
 
-export function selectExtractions(sql: Sql, query: ExtractionQuery): Promise<Page<Extraction>> {
+export async function selectExtractions(sql: Sql, query: ExtractionQuery): Promise<Page<Extraction>> {
   const { type, session, user } = query
-  return selectPage(sql, query, {
-    columns: sql`hook, type, session_id as "sessionId", user_id as "userId", run_id as "runId"`,
-    table: sql`bulkhead.extractions`,
-    where: sql`
+  return selectSorted(sql, query, {
+    ...RECORD,
+    what: 'list the extractions',
+    columns: { ...RECORD.columns, hook: 'hook', type: 'type', sessionId: 'session_id', userId: 'user_id', runId: 'run_id' },
+    bytes: sql`octet_length(data::text)`,
+    from: sql`bulkhead.extractions`,
+    where: sql`${whereRecord(sql, query)}
       ${type === undefined ? sql`` : sql`and type = ${storableText(type)}`}
       ${session === undefined ? sql`` : sql`and session_id = ${storableText(session)}`}
       ${user === undefined ? sql`` : sql`and user_id = ${storableText(user)}`}`,
+    searched: ['module', 'hook', 'type', 'session_id', 'user_id', 'run_id', sql`data::text`],
+    sorts: { createdAt: null, module: ['module', 'text'], type: ['type', 'text'] } satisfies Sorts<(typeof EXTRACTION_SORTS)[number]>,
+    narrowing: 'name a module, type, session or user, give a later "since", or leave the sort out',
   })
 }

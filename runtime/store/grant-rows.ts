@@ -1,6 +1,8 @@
 import type { Sql, TransactionSql } from 'postgres'
 import { lockChanges } from './change-lock.ts'
 import { asked } from './failures.ts'
+import type { Page } from './pages.ts'
+import { selectSorted, type SortedQuery, type Sorts } from './sorted-pages.ts'
 
 /** What was decided about one permission of a module. */
 export interface GrantRow {
@@ -27,6 +29,13 @@ export interface GrantChange {
   changedAt: Date
 }
 
+/** What decisions are sorted by: the first is their primary key, the others are read whole. */
+export const GRANT_CHANGE_SORTS = ['revision', 'module', 'permission', 'action', 'changedBy'] as const
+
+export interface GrantHistoryQuery extends SortedQuery<(typeof GRANT_CHANGE_SORTS)[number]> {
+  module?: string | undefined
+}
+
 export interface GrantRows {
   all(): Promise<{ grants: GrantRow[]; asks: AskRow[] }>
   decide(module: string, permissions: readonly string[], granted: boolean, by: string): Promise<void>
@@ -35,7 +44,8 @@ export interface GrantRows {
   /** Takes back all that was decided about a module, which is then one that was never seen. */
   forget(module: string, by: string): Promise<void>
   /** Newest first, those before a revision. */
-  history(query: { module?: string; before?: number; limit: number }): Promise<GrantChange[]>
+  /** @throws as `selectSorted` */
+  history(query: GrantHistoryQuery): Promise<Page<GrantChange>>
   latest(): Promise<number>
 }
 
@@ -70,13 +80,23 @@ export function openGrantRows(sql: Sql): GrantRows {
         await tx`delete from bulkhead.module_grants where module = ${module}`
         await tx`delete from bulkhead.module_asks where module = ${module}`
       }).then(() => {}),
-    history({ module, before, limit }) {
-      return asked('read the history', () => sql<GrantChange[]>`
-        select revision::int, module, permission, action, changed_by as "changedBy", changed_at as "changedAt"
-        from bulkhead.grant_changes where true
-          ${module === undefined ? sql`` : sql`and module = ${module}`}
-          ${before === undefined ? sql`` : sql`and revision < ${before}`}
-        order by revision desc limit ${limit}`)
+    history({ module, ...query }) {
+      return selectSorted(sql, query, {
+        what: 'read the history',
+        columns: { revision: sql`revision::int`, module: 'module', permission: 'permission', action: 'action', changedBy: 'changed_by', changedAt: 'changed_at' },
+        from: sql`bulkhead.grant_changes`,
+        where: module === undefined ? sql`` : sql`and module = ${module}`,
+        searched: ['module', 'permission', 'action', 'changed_by'],
+        key: [['revision', 'integer']],
+        sorts: {
+          revision: null,
+          module: ['module', 'text'],
+          permission: ['permission', 'text'],
+          action: ['action', 'text'],
+          changedBy: ['changed_by', 'text'],
+        } satisfies Sorts<(typeof GRANT_CHANGE_SORTS)[number]>,
+        narrowing: 'name a module, or leave the sort out',
+      })
     },
     async latest() {
       const [found] = await sql<Array<{ latest: number }>>`select coalesce(max(revision), 0)::int as latest from bulkhead.grant_changes`

@@ -4,6 +4,7 @@ import { openBatches } from './batches.ts'
 import { answered, asked } from './failures.ts'
 import type { Page } from './pages.ts'
 import type { StoreLog } from './server.ts'
+import { selectSorted, type SortedQuery, type Sorts } from './sorted-pages.ts'
 import { storableJson, storableText } from './storable.ts'
 
 /** Something that happened on a host, as it is kept. */
@@ -18,13 +19,13 @@ export interface Happening {
   data: Record<string, unknown>
 }
 
-export interface HappeningQuery {
-  module?: string
-  type?: string
-  since?: Date
-  /** The `nextCursor` of a page. */
-  cursor?: string
-  limit?: number
+/** What happenings are sorted by: the first is their primary key, the others are read whole. */
+export const HAPPENING_SORTS = ['id', 'type', 'module'] as const
+
+export interface HappeningQuery extends SortedQuery<(typeof HAPPENING_SORTS)[number]> {
+  module?: string | undefined
+  type?: string | undefined
+  since?: Date | undefined
 }
 
 export interface Happenings {
@@ -36,7 +37,7 @@ export interface Happenings {
   after(id: number, query: { module?: string | undefined; type?: string | undefined; limit: number }): Promise<Happening[]>
   /** The number of the last one; 0 where there is none. */
   last(): Promise<number>
-  /** Newest first. */
+  /** @throws as `selectSorted` */
   page(query: HappeningQuery): Promise<Page<Happening>>
   /** @param listener told that there is something new @returns a function that ends it */
   onNew(listener: () => void): () => void
@@ -49,7 +50,6 @@ const LIMITS = { batchRows: 500, batchBytes: 1024 * 1024, queueRows: 5_000, queu
 const PER_SECOND = 20
 const KEEP_DAYS = 7
 const PRUNE_MS = 60 * 60 * 1000
-const DEFAULT_LIMIT = 50
 const COLUMNS = ['once', 'at', 'type', 'module', 'data'] as const
 
 interface Row {
@@ -121,14 +121,20 @@ export function openHappenings(sql: Sql, { log }: { log?: StoreLog } = {}): Happ
         select coalesce(max(id), 0)::float8 as last from bulkhead.happenings`)
       return row?.last ?? 0
     },
-    async page({ module, type, since, cursor, limit = DEFAULT_LIMIT }) {
-      const rows = await asked('read what happened', () => sql<Happening[]>`
-        select ${columns} from bulkhead.happenings where true
+    page({ module, type, since, ...query }) {
+      return selectSorted(sql, query, {
+        what: 'read what happened',
+        columns: { id: sql`id::float8`, at: 'at', host: 'host', type: 'type', module: 'module', data: 'data' },
+        bytes: sql`octet_length(data::text)`,
+        from: sql`bulkhead.happenings`,
+        where: sql`
           ${module === undefined ? sql`` : sql`and module = ${module}`} ${type === undefined ? sql`` : sql`and type = ${type}`}
-          ${since === undefined ? sql`` : sql`and at >= ${since}`} ${cursor === undefined ? sql`` : sql`and id < ${cursor}::bigint`}
-        order by id desc limit ${limit + 1}`)
-      const items = rows.slice(0, limit)
-      return { items, nextCursor: rows.length > limit ? String(items.at(-1)?.id) : null }
+          ${since === undefined ? sql`` : sql`and at >= ${since}`}`,
+        searched: ['type', 'module', sql`data::text`],
+        key: [['id', 'integer']],
+        sorts: { id: null, type: ['type', 'text'], module: [sql`coalesce(module, '')`, 'text'] } satisfies Sorts<(typeof HAPPENING_SORTS)[number]>,
+        narrowing: 'name a module or a type, give a later "since", or leave the sort out',
+      })
     },
     onNew(listener) {
       listeners.add(listener)

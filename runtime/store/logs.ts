@@ -1,5 +1,7 @@
 import type { Sql } from 'postgres'
-import { type Page, type PageQuery, selectPage } from './pages.ts'
+import type { Page } from './pages.ts'
+import { RECORD, type RecordQuery, whereRecord } from './record-pages.ts'
+import { selectSorted, type Sorts } from './sorted-pages.ts'
 import { checkPlace, storableJson, storableKey, storableText } from './storable.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
@@ -31,7 +33,10 @@ export interface LogLine {
   createdAt: Date
 }
 
-export interface LogQuery extends PageQuery {
+/** What log lines are sorted by; the indexes of their table carry both. */
+export const LOG_SORTS = ['createdAt', 'module'] as const
+
+export interface LogQuery extends RecordQuery<(typeof LOG_SORTS)[number]> {
   /** The least level. */
   level?: LogLevel | undefined
 }
@@ -65,11 +70,18 @@ export function insertLogs(sql: Sql, rows: NewLog[]) {
     on conflict do nothing`
 }
 
-export function selectLogs(sql: Sql, query: LogQuery): Promise<Page<LogLine>> {
+export async function selectLogs(sql: Sql, query: LogQuery): Promise<Page<LogLine>> {
   const { level } = query
-  return selectPage(sql, query, {
-    columns: sql`level, message`,
-    table: sql`bulkhead.logs`,
-    where: level === undefined ? sql`` : sql`and level = any (${LEVELS.slice(LEVELS.indexOf(level))}::text[])`,
+  return selectSorted(sql, query, {
+    ...RECORD,
+    what: 'list the logs',
+    columns: { ...RECORD.columns, level: 'level', message: 'message' },
+    bytes: sql`octet_length(data::text)`,
+    from: sql`bulkhead.logs`,
+    where: sql`${whereRecord(sql, query)}
+      ${level === undefined ? sql`` : sql`and level = any (${LEVELS.slice(LEVELS.indexOf(level))}::text[])`}`,
+    searched: ['module', 'message', sql`data::text`],
+    sorts: { createdAt: null, module: ['module', 'text'] } satisfies Sorts<(typeof LOG_SORTS)[number]>,
+    narrowing: 'name a module, give a later "since", or leave the sort out',
   })
 }

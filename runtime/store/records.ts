@@ -6,7 +6,7 @@ import { type BatchLimits, openBatches } from './batches.ts'
 import {
   type Extraction, type ExtractionQuery, insertExtractions, selectExtractions, storableExtraction,
 } from './extractions.ts'
-import { answered, asked } from './failures.ts'
+import { answered } from './failures.ts'
 import { insertLogs, type LogLine, type LogQuery, type NewLog, selectLogs, storableLog } from './logs.ts'
 import type { Page } from './pages.ts'
 import { makePartitions } from './partitions.ts'
@@ -28,9 +28,9 @@ export interface Records {
   addLogs(rows: NewLog[]): void
   /** Settles when the log lines taken so far are in the database or given up. */
   flush(): Promise<void>
-  /** @throws BAD_REQUEST for a malformed cursor or limit; STORE_FAILED when the database does not answer */
+  /** @throws BAD_REQUEST for a malformed cursor or limit; TIMEOUT for what would read too much; STORE_FAILED when the database does not answer */
   listExtractions(query: ExtractionQuery): Promise<Page<Extraction>>
-  /** @throws BAD_REQUEST for a malformed cursor or limit; STORE_FAILED when the database does not answer */
+  /** @throws BAD_REQUEST for a malformed cursor or limit; TIMEOUT for what would read too much; STORE_FAILED when the database does not answer */
   listLogs(query: LogQuery): Promise<Page<LogLine>>
   /** How many wait to be written. */
   depths(): { extractions: number; logs: number }
@@ -164,8 +164,8 @@ export function openRecords(sql: Sql, { log, limits }: RecordsOptions = {}): Rec
       await telling
       await logs.flush()
     },
-    listExtractions: (query) => asked('list the extractions', () => selectExtractions(sql, query)),
-    listLogs: (query) => asked('list the logs', () => selectLogs(sql, query)),
+    listExtractions: (query) => selectExtractions(sql, query),
+    listLogs: (query) => selectLogs(sql, query),
     depths: () => ({ extractions: extractions.depth(), logs: logs.depth() }),
     async close() {
       closed = true

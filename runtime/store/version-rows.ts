@@ -1,6 +1,8 @@
 import type { Sql, TransactionSql } from 'postgres'
 import { lockChanges } from './change-lock.ts'
 import { asked, storeFailed } from './failures.ts'
+import type { Page } from './pages.ts'
+import { selectSorted, type SortedQuery, type Sorts } from './sorted-pages.ts'
 
 /** Where a version came from; what it takes to look there again. */
 export type Origin =
@@ -33,6 +35,23 @@ export interface VersionRow {
   createdBy: string
   createdAt: Date
 }
+
+const LISTED = {
+  module: 'module',
+  number: 'number',
+  version: 'version',
+  hash: 'hash',
+  manifest: 'manifest',
+  files: 'files',
+  codeBytes: 'code_bytes',
+  origin: 'origin',
+  createdBy: 'created_by',
+  createdAt: 'created_at',
+} satisfies Record<keyof VersionRow, string>
+
+/** What versions are sorted by, those of one module. */
+export const VERSION_SORTS = ['number', 'version', 'createdBy', 'codeBytes'] as const
+export type VersionQuery = SortedQuery<(typeof VERSION_SORTS)[number]>
 
 /** What is needed to run one, or to make it anew. */
 export interface VersionContent {
@@ -78,16 +97,15 @@ export interface VersionRows {
   remove(module: string): Promise<void>
   /** Takes a version back that never ran. */
   drop(module: string, number: number): Promise<void>
-  /** Newest first, those before a number. */
-  list(module: string, query: { before?: number | undefined; limit: number }): Promise<VersionRow[]>
+  /** @throws as `selectSorted` */
+  list(module: string, query: VersionQuery): Promise<Page<VersionRow>>
   find(module: string, by: { number: number } | { hash: string } | { below: number }): Promise<VersionRow | undefined>
   content(module: string, number: number): Promise<VersionContent | undefined>
 }
 
 /** @example await openVersionRows(sql).heads() // [{ module: 'notes', installed: true, current: 3, … }] */
 export function openVersionRows(sql: Sql): VersionRows {
-  const listed = () => sql`
-    module, number, version, hash, manifest, files, code_bytes as "codeBytes", origin, created_by as "createdBy", created_at as "createdAt"`
+  const listed = () => Object.entries(LISTED).map(([name, column]) => sql`${sql(column)} as ${sql(name)}`).reduce((one, next) => sql`${one}, ${next}`)
 
   return {
     heads: () =>
@@ -116,11 +134,17 @@ export function openVersionRows(sql: Sql): VersionRows {
           delete from bulkhead.module_versions v where module = ${module} and number = ${number} and not exists (
             select from bulkhead.module_heads h where h.module = v.module and v.number in (h.current, h.waiting))`
       }),
-    list: (module, { before, limit }) =>
-      asked('list versions', () => sql<VersionRow[]>`
-        select ${listed()} from bulkhead.module_versions where module = ${module}
-          ${before === undefined ? sql`` : sql`and number < ${before}`}
-        order by number desc limit ${limit}`),
+    list: (module, query) =>
+      selectSorted(sql, query, {
+        what: 'list versions',
+        columns: LISTED,
+        from: sql`bulkhead.module_versions`,
+        where: sql`and module = ${module}`,
+        searched: ['version', 'hash', 'created_by', sql`origin::text`],
+        key: [['number', 'integer']],
+        sorts: { number: null, version: ['version', 'text'], createdBy: ['created_by', 'text'], codeBytes: ['code_bytes', 'integer'] } satisfies Sorts<(typeof VERSION_SORTS)[number]>,
+        narrowing: 'leave the sort out',
+      }),
     async find(module, by) {
       const which = 'hash' in by ? sql`hash = ${by.hash}` : 'below' in by ? sql`number < ${by.below}` : sql`number = ${by.number}`
       const [found] = await asked('read a version', () => sql<VersionRow[]>`
