@@ -1,5 +1,6 @@
 import { Type, type Static, type TObject, type TProperties, type TSchema } from 'typebox'
 import { BulkheadError, type ErrorCode } from '../bridge/errors.ts'
+import type { Report } from '../runtime/progress.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Metrics } from './metrics.ts'
 import type { Audit } from '../runtime/store/audit.ts'
@@ -32,13 +33,7 @@ export interface Asked {
   /** Of a stream: the last event that the client has seen. */
   lastEventId?: string
   /** Tells those who wait for a long operation how far it is; nothing happens where nobody can ask. */
-  report(progress: Progress): void
-}
-
-/** How far a piece of long work is: a sentence such as "bundling", and from 0 to 100 where that can be told. */
-export interface Progress {
-  step: string
-  percent?: number
+  report: Report
 }
 
 /** An output that is sent as it is made: lines of JSON, each with its line end. */

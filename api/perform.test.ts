@@ -14,6 +14,7 @@ let progress: ProgressRows
 let perform: Perform
 let thing = { size: 0, secret: 'hidden' }
 let runs = 0
+let reportLater: Asked['report'] = () => {}
 let written: Written[] = []
 let gate = Promise.withResolvers<void>()
 
@@ -70,7 +71,8 @@ const slow = operation({
   long: true,
   run: async (_, { size }, { report }) => {
     runs++
-    report({ step: 'growing', percent: 40 })
+    report({ step: 'growing', done: 2, of: 5 })
+    reportLater = report
     await gate.promise
     if (size < 0) throw new Error('a secret of /srv')
     thing = { ...thing, size }
@@ -229,10 +231,22 @@ describe('long work', () => {
   it('is answered at once with where to ask for it, says how far it is, and what came of it', async () => {
     const reply = await send(slow, { name: 'a', size: 5 }, { prefer: 'respond-async' })
     const id = idOf(reply)
-    expect(reply).toMatchObject({ status: 202, value: { id, operation: 'things:grow', state: 'running', step: 'growing', percent: 40, result: null } })
+    expect(reply).toMatchObject({ status: 202, value: { id, operation: 'things:grow', state: 'running', step: 'growing (2 of 5)', percent: 40, result: null } })
     gate.resolve()
     expect(await ended(id)).toMatchObject({ state: 'done', percent: 100, result: { size: 5, secret: '(not kept)' }, error: null, endedAt: expect.any(Date) })
     expect(written).toMatchObject([{ status: 200 }])
+  })
+
+  it('tells every host how far it is, however fast its steps follow each other', async () => {
+    const id = idOf(await send(slow, { name: 'a', size: 5 }, { prefer: 'respond-async' }))
+    const others = openProgressRows(temporary.database.sql, { alone: false, failed: failureText })
+    for (let done = 1; done <= 4; done++) reportLater({ step: 'grown', done, of: 4 })
+    expect(await progress.find(id)).toMatchObject({ step: 'grown (4 of 4)', percent: 100 })
+    await expect.poll(() => others.find(id), { timeout: 20_000 }).toMatchObject({ state: 'running', step: 'grown (4 of 4)', percent: 100 })
+    reportLater({ step: 'tidying up' })
+    expect(await progress.find(id)).toMatchObject({ step: 'tidying up', percent: null })
+    gate.resolve()
+    expect(await ended(id)).toMatchObject({ state: 'done', step: 'tidying up', percent: 100 })
   })
 
   it('that is waited for is answered so too, once it has been', async () => {

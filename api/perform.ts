@@ -84,7 +84,10 @@ export function openPerform({ services, requests, progress, matching, onWritten 
     const { watched, read } = watchUpload(operation, input)
     const work = written(operation, watched, { ...asked, report: (told) => progress.tell(id, told) })
     const wait = waitOf(headers)
-    if (wait > 0 && (await within(wait * 1000, work))) return replyOf(operation, await work, headers)
+    if (wait > 0 && (await within(wait * 1000, work).catch(() => true))) {
+      progress.forget(id)
+      return replyOf(operation, await work, headers)
+    }
     await Promise.race([read, work.catch(() => {})])
     const path = `/v1/progress/${id}`
     const kept = work.then((output) => redact(output, secretsOf(operation)))

@@ -10,15 +10,18 @@ const LIVING: ReadonlySet<string> = new Set(['daemon', 'service'])
  * is given back and the old one runs on.
  *
  * @param old the instance that it replaces, whose state it takes over
+ * @param onStep told of what is done
  * @throws LOAD_FAILED, UNHEALTHY, the module's own failure, or a limit's error
  */
-export async function bringUp(key: string, version: Version, cell: Cell, old: Instance | undefined): Promise<Instance> {
+export async function bringUp(key: string, version: Version, cell: Cell, old: Instance | undefined, onStep: (step: 'loaded' | 'healthy') => void = () => {}): Promise<Instance> {
   const { instance } = await placeInstance(key, version, cell)
+  onStep('loaded')
   try {
     if (old) await handOver(old, instance)
     if (LIVING.has(version.manifest.type)) instance.live()
     await callLifecycle(instance, 'start')
     await checkHealth(instance)
+    onStep('healthy')
     return instance
   } catch (thrown) {
     void instance.retire()

@@ -6,6 +6,7 @@ import type { Executed } from './executed.ts'
 import { nameOf } from './instance.ts'
 import type { Programs } from './programs.ts'
 import { watchCell } from './watch-cells.ts'
+import type { Report } from './progress.ts'
 import { within } from './within.ts'
 
 /** How long a doomed cell may finish what runs in it, ms. */
@@ -36,9 +37,10 @@ export interface Cells {
   releaseEmpty(): void
   /**
    * Puts another process in the place of each cell, one after the other: what is in it is brought up elsewhere first.
+   * @param report told of each
    * @returns how many were ended, and the pids of those that something did not leave in time
    */
-  renewAll(withinMs: number): Promise<{ renewed: number; left: number[] }>
+  renewAll(withinMs: number, report?: Report): Promise<{ renewed: number; left: number[] }>
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -151,12 +153,14 @@ export function openCells({ programs, capabilities, perTrust, threads, events }:
         release(cell)
       }
     },
-    async renewAll(withinMs) {
+    async renewAll(withinMs, report) {
       const left: number[] = []
       const old = [...cells]
-      for (const cell of old) {
+      for (const [index, cell] of old.entries()) {
         renew(cell)
-        if (!(await within(withinMs, cell.ended))) left.push(cell.pid)
+        const isGone = await within(withinMs, cell.ended)
+        if (!isGone) left.push(cell.pid)
+        report?.({ step: isGone ? `renewed the cell ${cell.pid}` : `the cell ${cell.pid} was not left in time`, done: index + 1, of: old.length })
       }
       return { renewed: old.length - left.length, left }
     },

@@ -13,6 +13,7 @@ import type { Module, Modules } from './modules.ts'
 import type { NamedTurns } from './named-turns.ts'
 import type { Origins, Source } from './origins.ts'
 import type { Programs } from './programs.ts'
+import { countSteps, type Report } from './progress.ts'
 import { decodeText } from './sources.ts'
 import type { Origin } from './store/version-rows.ts'
 import { createTurns } from './turns.ts'
@@ -30,7 +31,13 @@ export interface InstallOptions {
   grantsNothing?: boolean
   /** The name that it has to have: of an upgrade, that of the module. */
   name?: string
+  /** Told of each step that is done: `INSTALLING`, or with `dryRun` `EXAMINING`. */
+  report?: Report | undefined
 }
+
+const EXAMINING = ['fetched', 'validated', 'bundled'] as const
+const INSTALLING = [...EXAMINING, 'migrated', 'loaded', 'healthy', 'switched'] as const
+type OnStep = (step: (typeof INSTALLING)[number]) => void
 
 export interface Installer {
   /**
@@ -99,13 +106,15 @@ export function openInstaller({ catalogue, artifacts, imports, maxima, origins, 
     return conflicts
   }
 
-  async function examine(manifest: Manifest, files: ModuleFiles, origin: Origin): Promise<Candidate> {
+  async function examine(manifest: Manifest, files: ModuleFiles, origin: Origin, onStep: OnStep): Promise<Candidate> {
     const { name, version, permissions: asked } = manifest
     const folder = await versions.layOut(name, files)
     const { faults } = await validateModule(folder, artifacts, { catalogue, programs, imports })
+    onStep('validated')
     const told = faults.map((fault) => within(folder, fault))
     const fatal = told.filter(({ loading }) => !loading)
     const artifact = fatal.length > 0 ? undefined : await bundleModule({ folder, name, cache: artifacts, imports })
+    if (artifact) onStep('bundled')
     const head = versions.head(name)
     const before = head?.current == null ? undefined : await versions.find(name, { number: head.current })
     const known = before ? (before.manifest as Manifest).permissions : []
@@ -127,7 +136,7 @@ export function openInstaller({ catalogue, artifacts, imports, maxima, origins, 
   }
 
   /** In the module's turn: whatever it changes is taken back where it throws. */
-  async function switchTo(module: Module, { manifest, files, artifact, folder, origin, report }: Candidate, { by, grantsNothing }: InstallOptions, isFirst: boolean): Promise<InstallReport> {
+  async function switchTo(module: Module, { manifest, files, artifact, folder, origin, report }: Candidate, { by, grantsNothing }: InstallOptions, isFirst: boolean, onStep: OnStep): Promise<InstallReport> {
     const { name } = manifest
     const { supervisor } = module
     const head = versions.head(name)
@@ -149,7 +158,7 @@ export function openInstaller({ catalogue, artifacts, imports, maxima, origins, 
         if (head.waiting !== null) await versions.change(name, { waiting: null }, by)
         return { ...report, number, outcome: 'unchanged', migrations: [] }
       }
-      const brought = await modules.loads.bring(module, version, (names) => (ran = names))
+      const brought = await modules.loads.bring(module, version, { onMigrated: (names) => (ran = names), onStep })
       if (brought === 'waiting') {
         await versions.change(name, { waiting: number, installed: true }, by)
         modules.loads.refuseWaiting(module)
@@ -181,10 +190,10 @@ export function openInstaller({ catalogue, artifacts, imports, maxima, origins, 
     }
   }
 
-  async function installFiles(manifest: Manifest, files: ModuleFiles, origin: Origin, options: InstallOptions): Promise<InstallReport> {
+  async function installFiles(manifest: Manifest, files: ModuleFiles, origin: Origin, options: InstallOptions, onStep: OnStep): Promise<InstallReport> {
     const { dryRun = false } = options
     try {
-      const candidate = await examine(manifest, files, origin)
+      const candidate = await examine(manifest, files, origin, onStep)
       if (dryRun) return candidate.report
       const [conflict] = conflictsOf(manifest)
       if (conflict) throw conflict
@@ -193,7 +202,7 @@ export function openInstaller({ catalogue, artifacts, imports, maxima, origins, 
         const module = known ?? modules.install(manifest.name)
         // Another host may have removed it by the time its turn comes.
         const isThere = () => modules.find(manifest.name) === module
-        const done = await modules.loads.inTurn(module, async () => (isThere() ? switchTo(module, candidate, options, !known) : undefined))
+        const done = await modules.loads.inTurn(module, async () => (isThere() ? switchTo(module, candidate, options, !known, onStep) : undefined))
         if (done) return done
       }
     } catch (thrown) {
@@ -206,13 +215,15 @@ export function openInstaller({ catalogue, artifacts, imports, maxima, origins, 
   }
 
   async function install(source: Source, options: InstallOptions): Promise<InstallReport> {
+    const onStep: OnStep = countSteps(options.dryRun ? EXAMINING : INSTALLING, options.report)
     const { files, origin } = await origins.read(source, options.anywhere ?? false)
+    onStep('fetched')
     const manifest = manifestOf(files)
     const { name } = manifest
     if (options.name !== undefined && name !== options.name) {
       throw new BulkheadError('CONFLICT', `cannot upgrade ${options.name}, what is there now is the module ${name}`)
     }
-    return turns.take(name, () => installFiles(manifest, files, origin, options))
+    return turns.take(name, () => installFiles(manifest, files, origin, options, onStep))
   }
 
   return { install: (source, options) => lanes[next++ % AT_ONCE]!.take(() => install(source, options)) }

@@ -7,11 +7,19 @@ import type { Made, Making } from './made.ts'
 import type { Manifest } from './manifest.ts'
 import type { Module } from './modules.ts'
 import type { Origin } from './store/version-rows.ts'
+import type { UpStep } from './supervisor.ts'
 import { createTurns, type Turns } from './turns.ts'
 import type { Versions } from './versions.ts'
 
 /** What became of a version: it runs, it waits until somebody has decided about what it asks for, or the module is switched off. */
 export type Brought = 'running' | 'waiting' | 'off'
+
+/** Who is told of what is done of bringing a version up. */
+export interface Bringing {
+  /** Of the migrations that were run for it. */
+  onMigrated?(ran: string[]): void
+  onStep?(step: 'migrated' | UpStep): void
+}
 
 /** Brings versions of modules up: one at a time of each module. */
 export interface Loads {
@@ -30,10 +38,8 @@ export interface Loads {
   inTurn<Result>(module: Module, work: () => Promise<Result>): Promise<Result>
   /**
    * Lets a version in and brings it up beside the one that runs. Only within a turn.
-   *
-   * @param onMigrated told of the migrations that were run for it
    */
-  bring(module: Module, version: Made['version'], onMigrated?: (ran: string[]) => void): Promise<Brought>
+  bring(module: Module, version: Made['version'], told?: Bringing): Promise<Brought>
   /** Where nothing runs in its place, a module's error tells what it waits for. */
   refuseWaiting(module: Module): void
 }
@@ -147,11 +153,13 @@ export function openLoads({ making, versions, tables, decisions, log, tell }: Lo
     await begin(module, version)
   }
 
-  async function begin(module: Module, version: Made['version'], onMigrated: (ran: string[]) => void = () => {}): Promise<void> {
+  async function begin(module: Module, version: Made['version'], { onMigrated, onStep }: Bringing = {}): Promise<void> {
     module.manifest = version.manifest
     module.folder = version.source.folder
-    onMigrated(await prepare(version))
-    await module.supervisor.replace(version).catch((thrown: BulkheadError) => {
+    const ran = await prepare(version)
+    onMigrated?.(ran)
+    onStep?.('migrated')
+    await module.supervisor.replace(version, onStep).catch((thrown: BulkheadError) => {
       told.add(thrown)
       throw thrown
     })
@@ -162,10 +170,10 @@ export function openLoads({ making, versions, tables, decisions, log, tell }: Lo
     return tables.bringUp(manifest, source.folder, terms().permissions, { ahead: source.kept })
   }
 
-  async function bring(module: Module, version: Made['version'], onMigrated?: (ran: string[]) => void): Promise<Brought> {
+  async function bring(module: Module, version: Made['version'], told?: Bringing): Promise<Brought> {
     if (isWaiting(module, version.manifest)) return 'waiting'
     await decisions.grants.accept(version.manifest)
-    await begin(module, version, onMigrated)
+    await begin(module, version, told)
     return 'running'
   }
 

@@ -2,6 +2,7 @@ import { BulkheadError } from '../bridge/errors.ts'
 import type { Decisions } from './decisions.ts'
 import type { Module, Modules } from './modules.ts'
 import type { NamedTurns } from './named-turns.ts'
+import type { Report } from './progress.ts'
 import type { Database } from './store/database.ts'
 import type { ModuleStates } from './store/module-states.ts'
 import { type Purged, purgeModule } from './store/purge.ts'
@@ -16,6 +17,8 @@ export interface RemoveOptions {
   /** Finds out what would happen, and changes nothing. */
   dryRun?: boolean
   by: string
+  /** Told of each module that has left, and of each whose data are deleted. */
+  report?: Report | undefined
 }
 
 export interface Removed {
@@ -87,7 +90,7 @@ export function openRemoval({ modules, versions, states, decisions, database, tu
   }
 
   return {
-    async remove(name, { cascade = false, purge = [], dryRun = false, by }) {
+    async remove(name, { cascade = false, purge = [], dryRun = false, by, report }) {
       installed(name)
       const leaving = withDependants(name)
       if (leaving.length > 1 && !cascade) {
@@ -96,9 +99,16 @@ export function openRemoval({ modules, versions, states, decisions, database, tu
       }
       leaving.forEach(installed)
       if (dryRun) return { removed: leaving, purged: [] }
-      for (const one of leaving) await turns.take(one, () => leave(one))
+      const of = purge.length > 0 ? 2 * leaving.length : leaving.length
+      for (const [index, one] of leaving.entries()) {
+        await turns.take(one, () => leave(one))
+        report?.({ step: `removed ${one}`, done: index + 1, of })
+      }
       const purged = []
-      if (purge.length > 0) for (const module of leaving) purged.push({ module, deleted: await turns.take(module, () => purgeNow(module, purge, by)) })
+      for (const [index, module] of (purge.length > 0 ? leaving : []).entries()) {
+        purged.push({ module, deleted: await turns.take(module, () => purgeNow(module, purge, by)) })
+        report?.({ step: `purged ${module}`, done: leaving.length + index + 1, of })
+      }
       return { removed: leaving, purged }
     },
     async purge(name, what, by) {

@@ -13,6 +13,9 @@ import { within } from './within.ts'
 /** `waiting`: for a module that it needs. `idle`: a plugin that nobody has used of late, loaded when somebody does. */
 export type ModuleState = 'starting' | 'ready' | 'error' | 'disabled' | 'stopping' | 'waiting' | 'idle' | 'upgrade_pending'
 
+/** What is done of bringing a version up. */
+export type UpStep = 'loaded' | 'healthy' | 'switched'
+
 /** Keeps one module running: brings it up, moves it, restarts it, and gives it up when it keeps failing. */
 export interface Supervisor {
   readonly name: string
@@ -32,7 +35,7 @@ export interface Supervisor {
    * Brings a version up beside the one that runs and switches once it is ready; where it fails, the old one stays.
    * While it is held, the version is only noted.
    */
-  replace(version: Version): Promise<void>
+  replace(version: Version, onStep?: (step: UpStep) => void): Promise<void>
   /** @throws UNAVAILABLE where it does not run and does not start, BUSY, and what the execution ends with */
   call(subject: Subject, context: string, timeoutMs: number): Promise<Result>
   /** Calls one of the module's other functions. @throws as `call`, and NOT_FOUND where there is no such function */
@@ -101,14 +104,14 @@ export function superviseModule({ name, trust, cells, tell, idleMs = IDLE_MS, he
   const isPlugin = (of: Version | undefined) => of?.manifest.type === 'plugin'
 
   /** Brings a version up and switches to it. */
-  async function place(next: Version): Promise<void> {
+  async function place(next: Version, onStep?: (step: UpStep) => void): Promise<void> {
     if (isDown()) return
     if (!instance) state = 'starting'
     tell({ type: 'module:starting', module: name, version: next.manifest.version })
     const own = next.manifest.isolation === 'dedicated' ? (`alone:${name}` as const) : trust
     const cell = await cells.cellFor(apart ?? own)
     // One that is expected and never comes would keep its cell for ever.
-    const placed = await bringUp(`${name}~${++placements}`, next, cell, instance).finally(() => cell.expected--)
+    const placed = await bringUp(`${name}~${++placements}`, next, cell, instance, onStep).finally(() => cell.expected--)
     if (isDown() || !cell.instances.has(placed.key)) return void placed.retire()
     const old = instance
     const { maxConcurrency } = next.manifest.limits
@@ -124,6 +127,7 @@ export function superviseModule({ name, trust, cells, tell, idleMs = IDLE_MS, he
     usedAt = performance.now()
     keepUp()
     tell({ type: 'module:ready', module: name, version: next.manifest.version })
+    onStep?.('switched')
     if (old) retireLater(old)
   }
 
@@ -275,7 +279,7 @@ export function superviseModule({ name, trust, cells, tell, idleMs = IDLE_MS, he
       return quarantined
     },
     settled: () => turns.idle(),
-    async replace(next) {
+    async replace(next, onStep) {
       dismissed = false
       quarantined = false
       if (!instance) version = next
@@ -288,7 +292,7 @@ export function superviseModule({ name, trust, cells, tell, idleMs = IDLE_MS, he
         return tell({ type: 'module:idle', module: name, version: next.manifest.version })
       }
       try {
-        await turns.take(() => place(next))
+        await turns.take(() => place(next, onStep))
       } catch (thrown) {
         const reason = asBulkheadError(thrown)
         fail(reason)

@@ -5,6 +5,7 @@ import type { Cells } from './cells.ts'
 import { nameOf } from './instance.ts'
 import type { ModuleStatus } from './module-status.ts'
 import { residentMB } from './process-memory.ts'
+import type { Report } from './progress.ts'
 import type { Database } from './store/database.ts'
 import type { Records } from './store/records.ts'
 import { within } from './within.ts'
@@ -54,7 +55,7 @@ export interface System {
   /** Connections to the database, those that are lent to modules included, by what they do. */
   connections(): Promise<Record<string, number>>
   /** Puts other processes in the place of the cells, one by one; no call is lost. */
-  restart(): Promise<{ renewed: number; left: number[] }>
+  restart(report?: Report): Promise<{ renewed: number; left: number[] }>
 }
 
 interface SystemOptions {
@@ -151,8 +152,8 @@ export function openSystem({ database, cells, modules, records, data }: SystemOp
       return Object.fromEntries(rows.map(({ state, count }) => [state, count]))
     },
     health: () => Promise.all(Object.entries(checks).map(([part, check]) => look(part, check))),
-    restart() {
-      restarting ??= cells.renewAll(RENEW_MS).finally(() => (restarting = undefined))
+    restart(report) {
+      restarting ??= cells.renewAll(RENEW_MS, report).finally(() => (restarting = undefined))
       return restarting
     },
   }

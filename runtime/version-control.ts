@@ -7,6 +7,7 @@ import type { Manifest } from './manifest.ts'
 import type { Module, Modules } from './modules.ts'
 import type { ModuleStatus } from './module-status.ts'
 import { sourceOf } from './origins.ts'
+import { countSteps, type Report } from './progress.ts'
 import type { Removal } from './removal.ts'
 import type { Page } from './store/pages.ts'
 import type { VersionFile, VersionQuery, VersionRow } from './store/version-rows.ts'
@@ -37,7 +38,7 @@ export interface VersionControl extends Installer, Removal {
    * @param number the one before the one that runs, unless given
    * @throws NOT_FOUND; CONFLICT where there is none before it, or the module is pinned; what bringing it up throws
    */
-  rollback(name: string, number: number | undefined, by: string): Promise<ModuleStatus>
+  rollback(name: string, number: number | undefined, by: string, report?: Report): Promise<ModuleStatus>
   /** @param from the one that runs, unless given @param to the one that waits, or else the newest, unless given */
   diff(name: string, from?: number, to?: number): Promise<VersionDiff>
   /** Installs what is now where the module came from. @throws CONFLICT for one that came as an upload, or lies in a folder */
@@ -83,10 +84,12 @@ export function openVersionControl({ modules, versions, making, installer, remov
     throw new BulkheadError('CONFLICT', `cannot roll back ${name}, no version before ${current ?? 'the one in its folder'} is kept`)
   }
 
-  async function switchBack(module: Module, number: number, by: string): Promise<void> {
+  async function switchBack(module: Module, number: number, by: string, report: Report | undefined): Promise<void> {
+    const onStep = countSteps(['fetched', 'migrated', 'loaded', 'healthy', 'switched'], report)
     const { supervisor, home } = module
     const { name } = supervisor
     const version = await making.fromKept(name, number)
+    onStep('fetched')
     for (const [other, fault] of modules.needs.newFaults(version.manifest)) {
       throw new BulkheadError('DEPENDENCY', `cannot roll back ${name} to ${version.manifest.version}, ${other === name ? '' : `${other} could not go on: `}${fault.message}`)
     }
@@ -95,7 +98,7 @@ export function openVersionControl({ modules, versions, making, installer, remov
     const passedOver = home === undefined ? null : await readModuleFiles(home).then(({ hash }) => hash, () => null)
     try {
       const isOff = supervisor.dismissed || supervisor.quarantined
-      const brought = isOff ? 'off' : await modules.loads.bring(module, version)
+      const brought = isOff ? 'off' : await modules.loads.bring(module, version, { onStep })
       await versions.change(name, brought === 'waiting' ? { waiting: number } : { current: number, waiting: null, passedOver: passedOver === version.source.hash ? null : passedOver }, by)
       if (brought !== 'waiting') Object.assign(module, { upgrade: undefined, fault: undefined, manifest: version.manifest })
     } catch (thrown) {
@@ -116,11 +119,11 @@ export function openVersionControl({ modules, versions, making, installer, remov
       find(name)
       return listed(await row(name, number))
     },
-    async rollback(name, given, by) {
+    async rollback(name, given, by, report) {
       const module = find(name)
       await modules.loads.inTurn(module, async () => {
         unpinned(name, 'roll back')
-        await switchBack(module, given ?? (await before(name)), by)
+        await switchBack(module, given ?? (await before(name)), by, report)
       })
       return modules.status(name)
     },

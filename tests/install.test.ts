@@ -77,6 +77,28 @@ describe('a module is installed', () => {
     expect(await other.ask('joined')).toBe('a part')
   })
 
+  test('step by step, each told once it is done', async () => {
+    const steps: string[] = []
+    const folder = await host.write('.incoming/stepped', module('stepped', '1.0.0', '1'))
+    const install = (dryRun: boolean) =>
+      host.runtime.versions.install({ folder }, { by: 'test', dryRun, report: ({ step, done, of }) => void steps.push(`${step} ${done}/${of}`) })
+    await install(true)
+    expect(steps.splice(0)).toEqual(['fetched 1/3', 'validated 2/3', 'bundled 3/3'])
+    await install(false)
+    expect(steps.splice(0)).toEqual(['fetched 1/7', 'validated 2/7', 'bundled 3/7', 'migrated 4/7', 'loaded 5/7', 'healthy 6/7', 'switched 7/7'])
+    await host.write('.incoming/stepped', module('stepped', '1.1.0', '1', '', 'throw new Error("no")'))
+    await expect(install(false)).rejects.toThrow('no')
+    expect(steps.at(-1)).toBe('migrated 4/7')
+  })
+
+  test('while its progress tells how far it is, and its removal as well', async () => {
+    const folder = await host.write('.incoming/followed', module('followed', '1.0.0', '1'))
+    const { body: installed } = await host.follow('POST', '/v1/modules', { source: { folder } })
+    expect(installed).toMatchObject({ state: 'done', step: 'switched (7 of 7)', percent: 100, result: { outcome: 'running' } })
+    const { body: removed } = await host.follow('DELETE', '/v1/modules/followed?confirm=true&purge=keys')
+    expect(removed).toMatchObject({ operation: 'modules:remove', step: 'purged followed (2 of 2)', percent: 100, result: { removed: ['followed'] } })
+  })
+
   test('once: the same content is the same version', async () => {
     const files = module('same', '1.0.0', '1')
     const first = await install(files)
@@ -239,7 +261,7 @@ describe('rolling back', () => {
 
   test('is told of by the list, one version and the difference', async () => {
     const page = (await send('GET', '/v1/modules/rolled/versions?limit=2')).body
-    expect(page).toMatchObject({ items: [{ number: 3, state: 'kept', createdBy: 'admin' }, { number: 2 }], nextCursor: '2' })
+    expect(page).toMatchObject({ items: [{ number: 3, state: 'kept', createdBy: 'admin' }, { number: 2 }], nextCursor: expect.any(String) })
     expect((await send('GET', `/v1/modules/rolled/versions?cursor=${page.nextCursor}`)).body).toMatchObject({ items: [{ number: 1, state: 'current' }], nextCursor: null })
     expect((await send('GET', '/v1/modules/rolled/versions/3')).body).toMatchObject({ number: 3, manifest: { name: 'rolled' }, files: [{ path: 'index.ts' }, { path: 'module.yaml' }] })
     expect((await send('GET', '/v1/modules/rolled/diff?from=1&to=3')).body).toMatchObject({ from: 1, to: 3, manifest: [{ path: 'version', before: '1.0.1', after: '1.0.3' }] })

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pino } from 'pino'
+import { vi } from 'vitest'
 import { createApp } from '../api/app.ts'
 import { listen } from '../api/server.ts'
 import type { RuntimeEvent } from '../runtime/events.ts'
@@ -28,6 +29,8 @@ export interface Host extends AsyncDisposable {
   readonly events: RuntimeEvent[]
   readonly modules: string
   send(method: string, path: string, body?: unknown, key?: string): Promise<Answered>
+  /** Asks for long work, and waits for its progress to have ended. */
+  follow(method: string, path: string, body?: unknown): Promise<Answered>
   /** Sends a tar.gz. */
   upload(entries: TarEntry[] | Files | Buffer, query?: string): Promise<Answered>
   /** What a module answers to chat:before_ai, undefined where it is not asked. */
@@ -94,6 +97,15 @@ export async function openSite(external?: string): Promise<Site> {
         modules,
         send: (method, path, body, key) =>
           ask(method, path, body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }, key),
+        async follow(method, path, body) {
+          const headers = { prefer: 'respond-async', 'content-type': 'application/json' }
+          const { body: begun } = await ask(method, path, { headers, ...(body !== undefined && { body: JSON.stringify(body) }) })
+          return vi.waitFor(async () => {
+            const found = await ask('GET', `/v1/progress/${begun.id}`, {})
+            if (found.body.state === 'running') throw new Error('it is under way')
+            return found
+          }, { timeout: 60_000 })
+        },
         upload(entries, query = '') {
           const listed = Array.isArray(entries) ? entries : Object.entries(entries).map(([path, content]) => ({ path, content }))
           const body = Buffer.isBuffer(entries) ? entries : tarball(listed as TarEntry[])

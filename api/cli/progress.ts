@@ -15,7 +15,7 @@ interface Progress {
 }
 
 const FIRST_LOOK_MS = 100
-const LOOK_MS = 500
+const LOOK_MS = 250
 const BAR = 24
 
 /**
@@ -49,7 +49,7 @@ function outcomeOf({ id, state, result, error }: Progress): unknown {
   throw new Refused({ code, message, details, status: Object.hasOwn(ERRORS, code) ? ERRORS[code as keyof typeof ERRORS].status : 500 })
 }
 
-/** @example barOf({ step: 'bundling', percent: 50 }, 80) // ████████████░░░░░░░░░░░░  50 %  bundling */
+/** @example barOf({ step: 'bundled (3 of 6)', percent: 50 }, 80) // ████████████░░░░░░░░░░░░  50 %  bundled (3 of 6) */
 export function barOf({ step, percent }: Pick<Progress, 'step' | 'percent'>, columns: number): string {
   const text = printable(step ?? 'under way').replaceAll('\n', ' ')
   if (percent === null) return `… ${text}`.slice(0, columns - 1)

@@ -46,7 +46,7 @@ const Report = Type.Object({
 })
 
 /** As far as whoever asks may go. */
-const by = ({ caller }: Asked) => ({ by: caller.name, anywhere: caller.scopes.includes('*'), grantsNothing: !allows(caller.scopes, GRANTING) })
+const by = ({ caller, report }: Asked) => ({ by: caller.name, anywhere: caller.scopes.includes('*'), grantsNothing: !allows(caller.scopes, GRANTING), report })
 const statusOf = ({ outcome }: { outcome: string }) => (outcome === 'waiting' ? 202 : outcome === 'running' ? 201 : 200)
 /** What loading a module may end with. */
 const errors = ['MODULE_FAILED', 'MEMORY_LIMIT', 'CPU_LIMIT', 'TIMEOUT', 'CALL_LIMIT', 'SIZE_LIMIT', 'UNHEALTHY', 'CELL_LOST', 'QUOTA', 'UNAVAILABLE', 'STORE_FAILED'] as const

@@ -11,8 +11,8 @@ export const ProgressOf = Type.Object({
   id: Type.String(),
   operation: Type.String(),
   state: Type.Enum(['running', 'done', 'failed', 'lost'], { description: 'lost: the host that did it is gone, and it may be half done' }),
-  step: Type.Union([Type.Null(), Type.String()]),
-  percent: Type.Union([Type.Null(), Type.Number()]),
+  step: Type.Union([Type.Null(), Type.String()], { description: 'what was done last, such as "bundled (3 of 7)"' }),
+  percent: Type.Union([Type.Null(), Type.Number()], { description: 'of its steps, where they can be counted' }),
   result: Type.Unknown({ description: 'what the operation answers, once it is done' }),
   error: Type.Union([
     Type.Null(),

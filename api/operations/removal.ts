@@ -38,15 +38,16 @@ export const remove = operation({
     purged: Type.Array(Type.Object({ module: Type.String(), deleted: Deleted })),
   }),
   dangerous: true,
+  long: true,
   before,
   tag: tagged,
   example: { name: 'greeter', dryRun: true },
   examples: [{ summary: 'With those that depend on it, and all their tables', input: { name: 'greeter', cascade: true, purge: ['tables'], confirm: true } }],
   run({ runtime }, { name, cascade = false, purge = [], dryRun = false }, asked) {
-    const { caller } = asked
+    const { caller, report } = asked
     mayPurge(purge, asked)
     if (cascade && caller.modules !== null) throw new BulkheadError('FORBIDDEN', `the API key "${caller.name}" is for some modules alone, and cascade removes others`)
-    return runtime.versions.remove(name, { cascade, purge, dryRun, by: caller.name })
+    return runtime.versions.remove(name, { cascade, purge, dryRun, by: caller.name, report })
   },
 })
 

@@ -61,7 +61,7 @@ export const restart = operation({
   input: Type.Object({}),
   output: Type.Object({ renewed: Count, left: Type.Array(Count) }),
   example: {},
-  run: ({ runtime }) => runtime.system.restart(),
+  run: ({ runtime }, _, { report }) => runtime.system.restart(report),
 })
 
 const Happening = Type.Object({

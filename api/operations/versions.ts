@@ -77,7 +77,7 @@ export const rollback = operation({
   tagged,
   before,
   example: { name: 'greeter', target: { number: 1 } },
-  run: ({ runtime }, { name, target }, { caller }) => runtime.versions.rollback(name, target?.number, caller.name),
+  run: ({ runtime }, { name, target }, { caller, report }) => runtime.versions.rollback(name, target?.number, caller.name, report),
 })
 
 export const pin = operation({

@@ -1,5 +1,6 @@
 import type { Sql } from 'postgres'
 import type { ErrorText } from '../../bridge/errors.ts'
+import type { Progress } from '../progress.ts'
 import { asked } from './failures.ts'
 import { HOST, LEASE_S, openLeases } from './leases.ts'
 
@@ -18,23 +19,49 @@ export interface ProgressRow {
   endedAt: Date | null
 }
 
-export type Told = (progress: { step: string; percent?: number }) => void
-
 export interface ProgressRows {
   /** Follows work until it ends. @throws STORE_FAILED where nobody could ask for it, and the work goes on all the same */
   follow(row: { id: string; caller: string; operation: string }, work: Promise<unknown>): Promise<void>
   /** Says how far a piece of work is, whether it is followed yet or not. */
-  tell(id: string, ...[progress]: Parameters<Told>): void
+  tell(id: string, progress: Progress): void
+  /** Work that nobody will follow is over. */
+  forget(id: string): void
   find(id: string): Promise<ProgressRow | undefined>
+}
+
+/** How far it is, as it is shown. */
+interface Told {
+  step: string
+  percent: number | null
+  writtenAt: number
+  timer: NodeJS.Timeout | undefined
 }
 
 /** Steps are written this often at most, ms. */
 const WRITE_MS = 500
 
+/** @example shown({ step: 'bundled', done: 3, of: 6 }) // { step: 'bundled (3 of 6)', percent: 50 } */
+function shown({ step, done, of }: Progress): Pick<Told, 'step' | 'percent'> {
+  if (done === undefined || of === undefined || of === 0) return { step, percent: null }
+  return { step: `${step} (${done} of ${of})`, percent: Math.round((100 * done) / of) }
+}
+
 /** Long work and how far it is. `alone` as in `openRequestRows`. */
 export function openProgressRows(sql: Sql, { alone, failed }: { alone: boolean; failed(thrown: unknown): ErrorText }): ProgressRows {
   const leases = openLeases(sql, 'progress')
-  const told = new Map<string, { step: string; percent?: number; writtenAt: number }>()
+  const told = new Map<string, Told>()
+
+  /** Steps come faster than they are worth writing; the last one is written all the same, a little later. */
+  const write = (id: string) => {
+    const latest = told.get(id)
+    if (latest === undefined) return
+    Object.assign(latest, { writtenAt: performance.now(), timer: undefined })
+    sql`update bulkhead.progress set step = ${latest.step}, percent = ${latest.percent} where id = ${id} and state = 'running'`.catch(() => {})
+  }
+  const forget = (id: string) => {
+    clearTimeout(told.get(id)?.timer)
+    told.delete(id)
+  }
 
   const end = (id: string, state: 'done' | 'failed', result: string | null, error: ErrorText | null) => asked('keep how the work ended', () => sql`
     update bulkhead.progress set state = ${state}, result = ${result}, error = ${error === null ? null : JSON.stringify(error)}, ended_at = now(),
@@ -43,23 +70,29 @@ export function openProgressRows(sql: Sql, { alone, failed }: { alone: boolean; 
 
   return {
     async follow({ id, caller, operation }, work) {
-      await asked('follow the work', () => sql`
-        insert into bulkhead.progress (id, caller, operation, host, leased_until)
-        values (${id}, ${caller}, ${operation}, ${HOST}, now() + make_interval(secs => ${LEASE_S})) on conflict do nothing`)
+      const { step = null, percent = null } = told.get(id) ?? {}
+      try {
+        await asked('follow the work', () => sql`
+          insert into bulkhead.progress (id, caller, operation, host, leased_until, step, percent)
+          values (${id}, ${caller}, ${operation}, ${HOST}, now() + make_interval(secs => ${LEASE_S}), ${step}, ${percent}) on conflict do nothing`)
+      } catch (thrown) {
+        void work.catch(() => {}).then(() => forget(id))
+        throw thrown
+      }
       const ended = work.then(
         (output) => end(id, 'done', JSON.stringify(output ?? null), null),
         (thrown: unknown) => end(id, 'failed', null, failed(thrown)),
       )
       // How it ended cannot be told where the database is gone for long: then it is lost.
-      void leases.hold(() => ended.then(() => {}, () => {})).finally(() => told.delete(id))
+      void leases.hold(() => ended.then(() => {}, () => {})).finally(() => forget(id))
     },
-    tell(id, { step, percent }) {
-      const now = performance.now()
-      const { writtenAt = -Infinity } = told.get(id) ?? {}
-      const isDue = now - writtenAt > WRITE_MS
-      told.set(id, { step, ...(percent !== undefined && { percent }), writtenAt: isDue ? now : writtenAt })
-      if (isDue) sql`update bulkhead.progress set step = ${step}, percent = ${percent ?? null} where id = ${id} and state = 'running'`.catch(() => {})
+    tell(id, progress) {
+      const { writtenAt = -Infinity, timer } = told.get(id) ?? {}
+      const inMs = writtenAt + WRITE_MS - performance.now()
+      told.set(id, { ...shown(progress), writtenAt, timer: timer ?? (inMs > 0 ? setTimeout(write, inMs, id).unref() : undefined) })
+      if (inMs <= 0) write(id)
     },
+    forget,
     async find(id) {
       const [row] = await asked('look up the work', () => sql<Array<Omit<ProgressRow, 'result' | 'error'> & { result: string | null; error: string | null }>>`
         select id, caller, operation, step, percent, result, error, started_at as "startedAt", ended_at as "endedAt",
@@ -67,7 +100,7 @@ export function openProgressRows(sql: Sql, { alone, failed }: { alone: boolean; 
         from bulkhead.progress where id = ${id}`)
       if (row === undefined) return undefined
       const latest = row.state === 'running' ? told.get(id) : undefined
-      const { step, percent } = latest === undefined ? row : { step: latest.step, percent: latest.percent ?? null }
+      const { step, percent } = latest ?? row
       return { ...row, step, percent, result: JSON.parse(row.result ?? 'null'), error: JSON.parse(row.error ?? 'null') }
     },
   }
