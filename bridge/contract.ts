@@ -3,8 +3,9 @@
  * Both ends are ours, but the guest's end shares its heap with hostile code: the cell believes nothing it is told.
  */
 
-/** Into the isolate: `kind`, the execution's or timer's id, and text. Any number of deliveries enter at once. */
+/** Into a context: `kind`, the execution's or timer's id, and text. Any number of deliveries enter at once. */
 export type DeliveryKind =
+  | 'load' // id: execution
   | 'call' // id: execution, text: the hook's context
   | 'background' // id: execution that outlives others, for what a daemon or service does by itself
   | 'invoke' // id: execution, text: an Invocation
@@ -12,6 +13,7 @@ export type DeliveryKind =
   | 'refusal' // id: ask, text: an ErrorText
   | 'timer' // id: timer
   | 'rejection' // id: execution, text: a GuestError, of a rejection that nobody has handled
+  | 'elsewhere' // text: what other contexts of the isolate hold of WebAssembly, as JSON: WasmElsewhere
 
 /** Out of the isolate. */
 export type PostKind =
@@ -21,16 +23,20 @@ export type PostKind =
   | 'tell' // like ask, without an answer
   | 'timer' // ask: timer, name: milliseconds
   | 'untimer' // ask: timer
+  | 'wasm' // ask: MB, name: memories that this context holds, text: `collected` where V8 has collected those of ended ones; fresh contexts only
 
 export type Post = (kind: PostKind, execution: string, ask: number, name: string, text: string) => void
+
+/** MB and memories of contexts that are open, and of ended ones that may not have been collected yet. */
+export type WasmElsewhere = [openMB: number, openMemories: number, endedMB: number, endedMemories: number]
 
 /** The two entries that the snapshot leaves for the cell. */
 export interface GuestEntries {
   /**
-   * Runs the module's top level and `onLoad`; ends in a post of `done` or `failed`. `seed`: 64 hexadecimal
-   * digits of randomness; `chunks`: name and text of each in turn.
+   * Makes a context ready, before anything is delivered to it; nothing of the module's runs. `run`: the bundle; `seed`:
+   * 64 hexadecimal digits of randomness; `chunks`: name and text of each in turn.
    */
-  start(run: unknown, post: Post, execution: string, settings: string, seed: string, ...chunks: string[]): void
+  start(run: unknown, post: Post, settings: string, seed: string, ...chunks: string[]): void
   deliver(...flat: string[]): void
   /** While a snapshot is made: evaluates chunks, name and text of each in turn. */
   preload(...chunks: string[]): void
@@ -41,6 +47,8 @@ export interface GuestSettings {
   hooks: string[]
   /** A bare script ends when no timer waits any more, as it would under `deno run`. */
   script: boolean
+  /** Each execution has a context of its own, in which the module is loaded for it. */
+  fresh: boolean
   /** That of the module; a call may come with one of its own. */
   config: unknown
   /** What it asks for and was granted. */

@@ -1,7 +1,7 @@
 import type { HookContext, Log } from '../sdk/context.ts'
 import { openConsole } from './console.guest.ts'
 import { openContext } from './context.guest.ts'
-import type { DeliveryKind, GuestEntries, GuestError, GuestSettings, Handlers, Invocation, Post } from './contract.ts'
+import type { DeliveryKind, GuestEntries, GuestError, GuestSettings, Handlers, Invocation, Post, WasmElsewhere } from './contract.ts'
 import { exitCodeOf, registry } from './deno/registry.guest.ts'
 import { describeError, received, refusal, rejectionOf } from './errors.guest.ts'
 import { type GuestModule, type Handler, openModule } from './module.guest.ts'
@@ -22,6 +22,7 @@ import { withhold } from './withhold.guest.ts'
 
 let post: Post
 let settings: GuestSettings
+let bundle: Handler
 let module: GuestModule
 let wasm: WasmMeter
 let timers: ReturnType<typeof openTimers>
@@ -48,18 +49,17 @@ let background = ''
 
 // Nothing may be thrown out of an entry: isolated-vm would copy the error, running the module's getters under no limit.
 const entries: GuestEntries = {
-  start(run, cellPost, execution, settingsText, seed, ...chunks) {
+  start(run, cellPost, settingsText, seed, ...chunks) {
+    bundle = run as Handler
     post = cellPost
     settings = parse(settingsText) as GuestSettings
     seedRandom(seed)
     startClock()
     takeChunks(chunks)
     takeWebAssembly()
-    wasm = meterWebAssembly(settings.memoryMB)
+    wasm = meterWebAssembly(settings.memoryMB, settings.fresh ? tellOfWasm : undefined)
     withhold()
     installGlobals()
-    open(execution)
-    settle(execution, () => load(run as Handler), handlersText)
   },
   preload: (...chunks) => preloadChunks(chunks),
   deliver(...flat) {
@@ -79,17 +79,22 @@ const entries: GuestEntries = {
 }
 
 function deliverOne(kind: DeliveryKind, id: string, body: string): void {
-  if (kind === 'call') {
+  if (kind === 'load') {
+    open(id)
+    settle(id, load, handlersText)
+  } else if (kind === 'elsewhere') {
+    wasm.elsewhere(parse(body) as WasmElsewhere)
+  } else if (kind === 'call') {
     const powers = open(id)
-    settle(id, () => callHook(openContext(body, powers)), verdictText)
+    settle(id, () => onceLoaded(() => callHook(openContext(body, powers))), verdictText)
   } else if (kind === 'invoke') {
     const powers = open(id)
     const invocation = parse(body) as Invocation
-    if (invocation.target === 'fetch') return settle(id, () => callFetch(id, invocation.args[0]), resultText)
+    if (invocation.target === 'fetch') return settle(id, () => onceLoaded(() => callFetch(id, invocation.args[0])), resultText)
     // What others have asked for is done in their name and time; only the module's own life lasts.
     const own = invocation.target === 'lifecycle' || invocation.target === 'terms'
     if (own && background !== '') current = background
-    settle(id, () => module.invoke(invocation, own ? lasting(powers) : powers), resultText)
+    settle(id, () => onceLoaded(() => module.invoke(invocation, own ? lasting(powers) : powers)), resultText)
   } else if (kind === 'background') {
     close(background)
     open((background = id))
@@ -162,7 +167,21 @@ function settle(execution: string, run: () => unknown, toText: (value: unknown) 
   }
 }
 
-async function load(run: Handler): Promise<Handlers> {
+/** In a fresh context the module is loaded for the one call that is made in it, on that call's budget. */
+function onceLoaded(run: () => unknown): unknown {
+  return settings.fresh ? loadAnd(run) : run()
+}
+
+async function loadAnd(run: () => unknown): Promise<unknown> {
+  try {
+    await load()
+  } catch (thrown) {
+    throw exitCodeOf(thrown) === undefined ? thrown : leftTooEarly()
+  }
+  return await run() // without await, the module's own Promise.prototype.then would be asked
+}
+
+async function load(): Promise<Handlers> {
   let exported: { default?: unknown } = {}
   const keep = (namespace: { default?: unknown }) => (exported = namespace)
   if (settings.script) {
@@ -178,10 +197,10 @@ async function load(run: Handler): Promise<Handlers> {
         if (registry.handler || registry.crons.length > 0) resolve() // it lives on until somebody ends it
         else timers.globals.setTimeout(() => whenIdle(onIdle), 0) // by then a rejection that nobody handled has been told
       }
-      whenSettled(resolved(run(keep)), onRun, reject)
+      whenSettled(resolved(bundle(keep)), onRun, reject)
     })
     failScript = undefined
-  } else await run(keep)
+  } else await bundle(keep)
   module = openModule(exported.default, settings)
   return await module.load() // without await, the module's own Promise.prototype.then would be asked
 }
@@ -202,8 +221,12 @@ function whenIdle(callback: () => void): void {
 }
 
 function handlersText(value: unknown): string {
-  if (!value) throw refusal('LOAD_FAILED', 'cannot load, the module called Deno.exit() before it had loaded')
+  if (!value) throw leftTooEarly()
   return stringify(value)
+}
+
+function leftTooEarly(): Error {
+  return refusal('LOAD_FAILED', 'cannot load, the module called Deno.exit() before it had loaded')
 }
 
 function callHook(ctx: HookContext): unknown {
@@ -231,6 +254,10 @@ function resultText(value: unknown): string {
     throw refusal('SIZE_LIMIT', `cannot return the result, it has ${limit.used} characters and ${limit.value} may leave`, limit)
   }
   return result
+}
+
+function tellOfWasm(megabytes: number, memories: number, collected: boolean): void {
+  post('wasm', '', megabytes, '' + memories, collected ? 'collected' : '')
 }
 
 const unfinished = { info: '', error: '' }

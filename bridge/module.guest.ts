@@ -20,6 +20,17 @@ export interface GuestModule {
 
 const LIFECYCLE = ['onUnload', 'start', 'stop', 'isRunning', 'healthCheck', 'onConfig', 'getState', 'restoreState']
 
+/** What has no sense where nothing lasts from one execution to the next, and why. */
+const LASTING: ReadonlyArray<{ name: string; why: string }> = [
+  { name: 'start', why: 'what it would start ends with the context it is called in' },
+  { name: 'stop', why: 'there is nothing left that it could stop' },
+  { name: 'isRunning', why: 'nothing runs between executions' },
+  { name: 'onUnload', why: 'there is nothing left that it could give back' },
+  { name: 'onConfig', why: 'the next execution has the new configuration from its beginning' },
+  { name: 'getState', why: 'there is no state that a reload could carry over' },
+  { name: 'restoreState', why: 'there is no state that a reload could carry over' },
+]
+
 /** As many functions of an object are offered, with names as long as that. */
 const MAX_METHODS = 200
 const MAX_NAME = 100
@@ -66,10 +77,20 @@ export function openModule(exported: unknown, settings: GuestSettings): GuestMod
     return fetch && ((...args) => apply(fetch, definition, args))
   }
 
+  const refuseLasting = (): void => {
+    const refuse = (what: string, why: string) => refusal('LOAD_FAILED', `cannot load, the manifest says context: fresh and the default export has ${what}, but ${why}`)
+    for (let i = 0; i < LASTING.length; i++) {
+      const { name, why } = LASTING[i] as (typeof LASTING)[number]
+      if (methodOf(definition, name)) throw refuse(`${name}()`, why)
+    }
+    if (isMap(definition['state'])) throw refuse('a state Map', 'it would be empty in every execution; keep what is to last in ctx.kv or ctx.db')
+  }
+
   return {
     handlerOf,
     fetcher,
     async load() {
+      if (settings.fresh) refuseLasting()
       for (let i = 0; i < settings.hooks.length; i++) {
         const hook = settings.hooks[i] as string
         if (handlerOf(hook)) continue

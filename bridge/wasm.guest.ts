@@ -1,3 +1,4 @@
+import type { WasmElsewhere } from './contract.ts'
 import { type DeclaredMemories, declaredMemories } from './wasm-binary.guest.ts'
 import { refusal } from './errors.guest.ts'
 import { lazily } from './web/globals.guest.ts'
@@ -27,15 +28,22 @@ export interface WasmMeter {
   recount(): void
   /** The error to end an execution with, when memories are past what the module may take and were so when it was entered. */
   overdraft(): Error | undefined
+  /** What other contexts of the isolate hold counts as well. */
+  elsewhere(held: WasmElsewhere): void
 }
+
+/** Told of whatever a context holds, so that others count it. */
+type Tell = (megabytes: number, memories: number, collected: boolean) => void
 
 /**
  * Puts a WebAssembly into the isolate whose memories and compiled modules are counted, since V8's limit counts none of
  * them: none is shared, and a module cannot make more than its limit. What memories grow to from within is seen when
  * a thread enters and leaves; until then the cell's watchdog sees what they take. Compiling and instantiating are synchronous
  * behind their promises, as V8's own can stay pending in a bare isolate. Called before any code of the module.
+ *
+ * @param tell where the isolate has other contexts, whose memory is of the same limit
  */
-export function meterWebAssembly(limitMB: number): WasmMeter {
+export function meterWebAssembly(limitMB: number, tell?: Tell): WasmMeter {
   const native = (globalThis as unknown as { WebAssembly: Record<string, Constructor> }).WebAssembly
   const [NativeModule, NativeInstance, NativeMemory] = [native['Module'], native['Instance'], native['Memory']] as [Constructor, Constructor, Constructor]
   const { validate } = native as unknown as { validate: (bytes: unknown) => boolean }
@@ -55,6 +63,10 @@ export function meterWebAssembly(limitMB: number): WasmMeter {
   // At least what is taken, but for what memories have grown to from within since they were last counted.
   let used = 0
   let memories = 0
+  // What other contexts hold does not change while a thread is in this one.
+  const open = { bytes: 0, memories: 0 }
+  const ended = { bytes: 0, memories: 0 }
+  const told = { megabytes: 0, memories: 0 }
   let suspect = false
   let confirmed = false
 
@@ -64,6 +76,18 @@ export function meterWebAssembly(limitMB: number): WasmMeter {
     holdings[holdings.length] = { target: new WeakRefOf(target), fixed, isMemory }
     used += fixed + (isMemory ? sizeOf(target) : 0)
     if (isMemory) memories++
+    report(false)
+  }
+
+  const usedOfAll = (): number => used + open.bytes + ended.bytes
+  const memoriesOfAll = (): number => memories + open.memories + ended.memories
+
+  const report = (collected: boolean): void => {
+    const megabytes = (used + MB - 1) / MB | 0
+    if (!tell || (!collected && megabytes === told.megabytes && memories === told.memories)) return
+    told.megabytes = megabytes
+    told.memories = memories
+    tell(megabytes, memories, collected)
   }
 
   const sizeOf = (memory: object): number => lengthOf(bufferOf(memory))
@@ -81,6 +105,7 @@ export function meterWebAssembly(limitMB: number): WasmMeter {
       if (holding.isMemory) memories++
     }
     holdings = living
+    report(false)
   }
 
   /** V8 collects before it refuses a buffer past the heap's limit. */
@@ -88,17 +113,21 @@ export function meterWebAssembly(limitMB: number): WasmMeter {
     try {
       construct(BufferOf, [2 * limit])
     } catch {}
+    const hadEnded = ended.bytes > 0 || ended.memories > 0
+    ended.bytes = ended.memories = 0
     count()
+    if (hadEnded) report(true)
   }
 
   const demand = (what: string, bytes: number, made: number): void => {
-    if (used + bytes <= limit && memories + made <= MAX_MEMORIES) return
+    if (usedOfAll() + bytes <= limit && memoriesOfAll() + made <= MAX_MEMORIES) return
     collect()
-    if (memories + made > MAX_MEMORIES) {
-      const reached = { limit: 'memories', value: MAX_MEMORIES, used: memories + made }
-      throw refusal('CALL_LIMIT', `cannot ${what}, the module has ${memories} memories and may have ${MAX_MEMORIES}`, reached)
+    const before = memoriesOfAll()
+    if (before + made > MAX_MEMORIES) {
+      const reached = { limit: 'memories', value: MAX_MEMORIES, used: before + made }
+      throw refusal('CALL_LIMIT', `cannot ${what}, the module has ${before} memories and may have ${MAX_MEMORIES}`, reached)
     }
-    if (used + bytes > limit) throw pastLimit(`cannot ${what}`, used + bytes)
+    if (usedOfAll() + bytes > limit) throw pastLimit(`cannot ${what}`, usedOfAll() + bytes)
   }
 
   const pastLimit = (what: string, bytes: number): Error => {
@@ -156,6 +185,7 @@ export function meterWebAssembly(limitMB: number): WasmMeter {
     demand('grow a memory', bytes, 0)
     const before = apply(nativeGrow, this, [pages]) as number
     used += bytes
+    report(false)
     return before
   }
 
@@ -189,14 +219,21 @@ export function meterWebAssembly(limitMB: number): WasmMeter {
   return {
     recount() {
       if (suspect) collect()
-      confirmed = suspect && used > limit
+      confirmed = suspect && usedOfAll() > limit
     },
     overdraft() {
       if (holdings.length === 0) return
       count()
-      if (confirmed && used > limit) return pastLimit('execution ended', used)
-      suspect = used > limit
+      if (confirmed && usedOfAll() > limit) return pastLimit('execution ended', usedOfAll())
+      suspect = usedOfAll() > limit
       return
+    },
+    elsewhere(held) {
+      open.bytes = held[0] * MB
+      open.memories = held[1]
+      ended.bytes = held[2] * MB
+      ended.memories = held[3]
+      if (open.bytes + ended.bytes > limit) collect()
     },
   }
 }

@@ -53,8 +53,12 @@ export async function checkHealth(instance: Instance, withinMs?: number): Promis
 /** An old version gets so long to say its state, ms; one that cannot is replaced without. */
 const SAY_STATE_MS = 1_000
 
-/** The state of one instance to the next. A module that wrote neither function hands on its `state` Map. */
+/**
+ * The state of one instance to the next. A module that wrote neither function hands on its `state` Map; one whose
+ * contexts are fresh has nothing to hand on, and nothing to keep it in.
+ */
 async function handOver(old: Instance, next: Instance): Promise<void> {
+  if ([old, next].some(({ version }) => version.manifest.context === 'fresh')) return
   const state = await old.invoke({ target: 'lifecycle', name: 'getState', args: [] }, SAY_STATE_MS).catch(() => null)
   if (state === null) return
   const from = old.version.manifest.version

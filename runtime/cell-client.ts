@@ -1,6 +1,6 @@
 import { type Capabilities, type Caller, serveAsk } from '../bridge/capabilities.ts'
 import { CHUNK_CAPABILITIES } from '../bridge/caps.ts'
-import type { ExecutionCaps } from '../bridge/contract.ts'
+import type { ExecutionCaps, GuestSettings } from '../bridge/contract.ts'
 import { BulkheadError, ERRORS, type ErrorCode } from '../bridge/errors.ts'
 import { type Executed, executed } from './executed.ts'
 import type { CallOrder, CellSettings, LoadOrder, Usage } from './protocol.ts'
@@ -66,6 +66,8 @@ export interface Cell {
   readonly loads: number
   load(order: LoadOrder, code: string, caller: Caller): Promise<Message<Usage>>
   call(order: CallOrder, context: string, caller: Caller): Promise<Message<Usage>>
+  /** Other settings for the contexts of an instance that are made from now on. */
+  take(instance: string, settings: Partial<GuestSettings>): Promise<void>
   unload(instance: string): Promise<void>
   ping(): Promise<unknown>
   /** Ends it at once; where it is known who is to blame, the others that were executing are not. */
@@ -187,6 +189,9 @@ export async function openCell(
         }
       }),
     call: (order, context, caller) => during(order, caller, () => child.wire.call('call', order, context)),
+    async take(instance, next) {
+      await child.wire.call('take', { module: instance }, JSON.stringify(next))
+    },
     async unload(instance) {
       try {
         await child.wire.call('unload', { module: instance })

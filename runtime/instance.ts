@@ -101,6 +101,7 @@ const DRAIN_POLL_MS = 10
  */
 export async function placeInstance(key: string, version: Version, cell: Cell): Promise<{ instance: Instance; usage: Usage }> {
   const { manifest, artifact, script = false } = version
+  const fresh = manifest.context === 'fresh'
   const { limits } = manifest
   const budget = { memoryMB: limits.maxMemoryMB, cpuMs: limits.maxCpuMs, wallMs: limits.maxExecutionMs }
   let terms = version.terms()
@@ -132,7 +133,7 @@ export async function placeInstance(key: string, version: Version, cell: Cell): 
 
   const loader = callerOf({ hook: 'onLoad' }, budget.wallMs)
   const { env, ...others } = terms.settings()
-  const settings = { hooks: [...manifest.hooks], script, env: {}, ...others, caps: script ? SCRIPT_CAPS : EXECUTION_CAPS, memoryMB: budget.memoryMB }
+  const settings = { hooks: [...manifest.hooks], script, fresh, env: {}, ...others, caps: script ? SCRIPT_CAPS : EXECUTION_CAPS, memoryMB: budget.memoryMB }
   const more = JSON.stringify({ env, deno: await denoSettings(version) } satisfies Partial<GuestSettings>)
   let configSent = digestOf(settings.config)
   const { head: usage, body } = await cell
@@ -177,6 +178,7 @@ export async function placeInstance(key: string, version: Version, cell: Cell): 
     },
     async take(next) {
       terms = next
+      if (fresh) return cell.take(key, next.settings())
       const { config, ...others } = next.settings()
       const isSame = configSent === digestOf(config)
       configSent = digestOf(config)

@@ -69,6 +69,17 @@ export const placeFields = {
       description: 'Whether it shares a cell with others of its kind, or has one to itself',
     }),
   ),
+  context: Type.Optional(
+    Type.Unsafe<'lasting' | 'fresh'>({
+      type: 'string',
+      enum: ['lasting', 'fresh'],
+      noun: 'context',
+      default: 'lasting',
+      description:
+        'Whether what the module keeps in variables lasts, or each execution has a context of its own, in which the ' +
+        'module is loaded for it and of which nothing is left',
+    }),
+  ),
   subscribe: Type.Optional(
     Type.Array(
       Type.String({
@@ -119,6 +130,16 @@ export function routesFaults(value: Data): Fault[] {
   const { auth } = dataOf(value['routes'])
   if (auth !== 'public' || (Array.isArray(value['permissions']) && value['permissions'].includes('routes:public'))) return []
   return [{ path: ['routes', 'auth'], message: 'needs "routes:public" among the permissions, which the operator grants', value: auth }]
+}
+
+/** Kinds that go on between executions, in a context that has to last. */
+const LIVING: readonly unknown[] = ['daemon', 'service']
+
+/** Whether a module that has nothing from one execution to the next is of a kind that can do without. */
+export function contextFaults({ context, type }: Data): Fault[] {
+  if (context !== 'fresh' || !LIVING.includes(type)) return []
+  const message = `cannot be fresh where the type is ${show(type)}: it goes on between executions, and nothing of a fresh context does; extensions and plugins may have it`
+  return [{ path: ['context'], message, value: context }]
 }
 
 /** What a schema cannot say of them: whether ranges and cron expressions can be read. */

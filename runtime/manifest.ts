@@ -5,7 +5,7 @@ import { BulkheadError } from '../bridge/errors.ts'
 import type { Data } from '../sdk/context.ts'
 import { BUILT_IN, type Catalogue } from './catalogue.ts'
 import { faultLine, faultsOf, MAX_FAULTS, show, tell } from './faults.ts'
-import { placeFaults, placeFields, routesFaults, routesField } from './manifest-place.ts'
+import { contextFaults, placeFaults, placeFields, routesFaults, routesField } from './manifest-place.ts'
 import { configFaults, defaultsFaults, deepFreeze, isData } from './module-config.ts'
 import { didYouMean } from './nearest.ts'
 import { permissionProblem } from './permissions.ts'
@@ -167,7 +167,7 @@ export const ManifestSchema = Type.Object(
 type Written = Static<typeof ManifestSchema>
 type PerHook = 'priorities' | 'blocking' | 'timeouts' | 'failure'
 type Defaulted =
-  | 'subscribe' | 'dependencies' | 'requires' | 'provides' | 'isolation' | 'intervals' | 'schedules'
+  | 'subscribe' | 'dependencies' | 'requires' | 'provides' | 'isolation' | 'context' | 'intervals' | 'schedules'
   | 'type' | 'tags' | 'hooks' | 'defaults' | 'permissions' | PerHook
 
 /** A checked manifest with every default filled in, deep-frozen. */
@@ -246,7 +246,7 @@ export function hookSettings(manifest: Manifest, hook: string, catalogue: Catalo
 
 /** What a schema cannot say. The values need not have the right types: that is told by the schema. */
 function meaningFaults(value: Data, catalogue: Catalogue): Fault[] {
-  const faults: Fault[] = [...placeFaults(value), ...routesFaults(value), ...hookFaults(value, catalogue), ...scopeFaults(value['scope'])]
+  const faults: Fault[] = [...placeFaults(value), ...contextFaults(value), ...routesFaults(value), ...hookFaults(value, catalogue), ...scopeFaults(value['scope'])]
   const longest = dataOf(value['limits'])['maxExecutionMs'] ?? 5000
   for (const [hook, timeout] of Object.entries(dataOf(value['timeouts']))) {
     if (typeof timeout === 'number' && typeof longest === 'number' && timeout > longest && timeout <= 600_000) {

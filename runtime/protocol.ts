@@ -13,6 +13,8 @@ export type CellCalls = {
   load(head: LoadOrder, code: string): Promise<Message<Usage>>
   /** Body: the hook's context, or an Invocation; answered by the result as JSON, which nobody has parsed yet. */
   call(head: CallOrder, context: string): Promise<Message<Usage>>
+  /** Body: Partial<GuestSettings>, for contexts that are made from now on; of a module whose contexts are fresh. */
+  take(head: { module: string }, settings: string): Promise<Message<null>>
   /** Disposes the isolate, whatever runs in it. */
   unload(head: { module: string }): Promise<Message<null>>
   ping(head: null): Promise<Message<null>>

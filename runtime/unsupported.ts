@@ -5,7 +5,6 @@
 export const NOT_YET = {
   fields: [
     'singleton',
-    'context',
     'ui',
     'cli',
     'database',

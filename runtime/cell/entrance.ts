@@ -1,6 +1,7 @@
 import type { DeliveryKind } from '../../bridge/contract.ts'
 import type { Execution } from './execution.ts'
 import type { Isolate } from './isolate.ts'
+import type { Realms } from './realms.ts'
 import type { Slots } from './slots.ts'
 
 // Executions that are cheap enter together: a thread's way into an isolate and back costs more than they do.
@@ -27,8 +28,8 @@ export interface Entry {
 /** The one door to an isolate: a single thread is inside at any time, and what it uses there is somebody's. */
 export interface Entrance {
   enqueue(delivery: Delivery): void
-  /** Enters before anything that is queued. */
-  enter(executions: readonly Execution[], run: () => Promise<void>): void
+  /** Nobody is to enter that realm any more. */
+  drop(realm: number): void
   /** The entry a thread is in now, even if the isolate has been disposed under it. */
   readonly entry: Entry | undefined
   /** ms of CPU that the running entry has used so far. */
@@ -39,10 +40,10 @@ export interface Entrance {
 
 /**
  * @param module by whose name its threads take their slots
- * @param onFailure called with what an entry was rejected with, when its thread has left
+ * @param onFailure called with what an entry to a realm was rejected with, when its thread has left
  */
-export function openEntrance(module: string, isolate: Isolate, slots: Slots, onFailure: (thrown: unknown) => void): Entrance {
-  const queue: Delivery[] = []
+export function openEntrance(module: string, isolate: Pick<Isolate, 'cpuMs'>, realms: Pick<Realms, 'enter'>, slots: Slots, onFailure: (realm: number, thrown: unknown) => void): Entrance {
+  let queue: Delivery[] = []
   let taken = false
   let closed = false
   let release = () => {}
@@ -52,16 +53,16 @@ export function openEntrance(module: string, isolate: Isolate, slots: Slots, onF
   function pump(): void {
     if (taken || closed || queue.length === 0) return
     take(() => {
-      const batch = queue.splice(0, meanCpuMs < CHEAP_CPU_MS ? batchSize() : 1)
-      const flat: string[] = []
-      for (const { kind, id, text } of batch) flat.push(kind, id, text)
-      stay([...new Set(batch.map(({ execution }) => execution))], () => isolate.deliver(flat))
+      const [first] = queue
+      if (!first) return leave() // it was dropped
+      const batch = queue.splice(0, meanCpuMs < CHEAP_CPU_MS ? batchSize(first) : 1)
+      stay(batch, first.execution.realm)
     })
   }
 
-  /** Between two timers the guest's microtasks run, which they do when the thread leaves. */
-  function batchSize(): number {
-    const next = queue.findIndex(({ kind }, at) => at > 0 && kind === 'timer')
+  /** Between two timers the guest's microtasks run, which they do when the thread leaves. It enters one realm at a time. */
+  function batchSize({ execution: { realm } }: Delivery): number {
+    const next = queue.findIndex(({ kind, execution }, at) => at > 0 && (kind === 'timer' || execution.realm !== realm))
     return next < 0 ? MAX_BATCH : Math.min(next, MAX_BATCH)
   }
 
@@ -74,11 +75,14 @@ export function openEntrance(module: string, isolate: Isolate, slots: Slots, onF
     })
   }
 
-  function stay(executions: readonly Execution[], run: () => Promise<void>): void {
+  function stay(batch: readonly Delivery[], realm: number): void {
+    const executions = [...new Set(batch.map(({ execution }) => execution))]
+    const flat: string[] = []
+    for (const { kind, id, text } of batch) flat.push(kind, id, text)
     entry = { executions, startedAt: performance.now(), cpuAtStart: isolate.cpuMs(), processCpuAtStart: processCpuMs(), grownMB: 0 }
-    run().then(leave, (thrown: unknown) => {
+    realms.enter(realm, flat).then(leave, (thrown: unknown) => {
       leave()
-      onFailure(thrown)
+      onFailure(realm, thrown)
     })
   }
 
@@ -105,7 +109,9 @@ export function openEntrance(module: string, isolate: Isolate, slots: Slots, onF
       queue.push(delivery)
       pump()
     },
-    enter: (executions, run) => take(() => stay(executions, run)),
+    drop(realm) {
+      queue = queue.filter(({ execution }) => execution.realm !== realm)
+    },
     get entry() {
       return entry
     },

@@ -1,4 +1,5 @@
 import { Socket } from 'node:net'
+import type { GuestSettings } from '../../bridge/contract.ts'
 import { BulkheadError } from '../../bridge/errors.ts'
 import { type CellCalls, FRAME_BYTES, type HostCalls } from '../protocol.ts'
 import { connect } from '../rpc.ts'
@@ -44,6 +45,10 @@ const calls: CellCalls = {
     }
   },
   call: (order, text) => find(order).run(order, text),
+  async take(order, settings) {
+    find(order).take(JSON.parse(settings) as Partial<GuestSettings>)
+    return { head: null, body: '' }
+  },
   async unload(order) {
     find(order).retire()
     return { head: null, body: '' }

@@ -9,6 +9,8 @@ export interface Execution {
   readonly startedAt: number
   /** A background execution: it is over when its time is, and that is no fault of it. */
   readonly lasting: boolean
+  /** Number of the context it runs in; of its own where contexts are fresh, and 0 otherwise. */
+  readonly realm: number
   /** Charged when an entry ends; a running entry's share is not in it yet. */
   cpuMs: number
   calls: number
@@ -22,13 +24,14 @@ export interface Execution {
   fail(error: BulkheadError): void
 }
 
-export function openExecution(id: string, budget: Budget, lasting = false): Execution {
+export function openExecution(id: string, budget: Budget, { lasting = false, realm = 0 } = {}): Execution {
   const { promise, resolve, reject } = Promise.withResolvers<Message<Usage>>()
   const execution: Execution = {
     id,
     budget,
     startedAt: performance.now(),
     lasting,
+    realm,
     cpuMs: 0,
     calls: 0,
     complaints: 0,

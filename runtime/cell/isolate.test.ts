@@ -20,23 +20,25 @@ afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 20, retryD
 /** What a module's getService offers under the name of what the body returns: text that leaves the isolate as its report. */
 async function evaluate(body: string): Promise<unknown> {
   const { promise, resolve, reject } = Promise.withResolvers<string>()
-  const settings = { hooks: [], script: false, config: null, permissions: [], env: {}, caps: EXECUTION_CAPS, memoryMB: 64 }
+  const settings = { hooks: [], script: false, fresh: false, config: null, permissions: [], env: {}, caps: EXECUTION_CAPS, memoryMB: 64 }
   const isolate = createIsolate({
     snapshot,
     code: `(async (__bulkhead_export) => {"use strict";
       const answer = await (async () => { ${body} })()
       __bulkhead_export({ default: { getService: () => ({ [JSON.stringify(answer ?? null).slice(0, 100)]() {} }) } })
     })`,
+    filename: 'bulkhead:///test',
+    settings: JSON.stringify(settings),
     memoryMB: 64,
     onCatastrophe: reject,
-    post(kind, _execution, _ask, _name, text) {
-      if (kind === 'done') resolve(text)
-      else if (kind === 'failed') reject(new Error(text))
-    },
+  })
+  const context = isolate.openContext((kind, _execution, _ask, _name, text) => {
+    if (kind === 'done') resolve(text)
+    else if (kind === 'failed') reject(new Error(text))
   })
   try {
-    await isolate.start('bulkhead:///test', 'e1', JSON.stringify(settings))
-    const { service } = JSON.parse(await promise) as { service: string[] }
+    const [report] = await Promise.all([promise, context.enter(['load', 'e1', ''])])
+    const { service } = JSON.parse(report) as { service: string[] }
     return JSON.parse(service[0] ?? 'null')
   } finally {
     isolate.dispose()

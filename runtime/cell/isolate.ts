@@ -44,49 +44,85 @@ export function createSnapshot(bridgeText: string): Snapshot {
   }
 }
 
-/** One V8 heap with the bridge in it. Both entries run on a thread of isolated-vm's pool, never on the main thread. */
+/** One V8 heap, with contexts in it that share nothing but its limit. */
 export interface Isolate {
-  /** Compiles the artifact and runs it; resolves when the thread has left the isolate. */
-  start(filename: string, execution: string, settings: string): Promise<void>
-  deliver(flat: string[]): Promise<void>
+  /** @param post what the bridge in it says */
+  openContext(post: Post): GuestContext
+  /** Contexts that are entered for the first time from now on have these GuestSettings. */
+  take(settings: string): void
   /** Milliseconds of CPU; while a thread is inside, its time is counted by the wall clock. */
   cpuMs(): number
   isDisposed(): boolean
   dispose(): void
 }
 
+/** A realm of its own, with the bridge in it, made when it is first entered. */
+export interface GuestContext {
+  /** Brings deliveries in on a thread of isolated-vm's pool, never the main thread; resolves when it has left the isolate. */
+  enter(flat: readonly string[]): Promise<void>
+  /** Lets go of it, so that V8 may collect it. */
+  release(): void
+}
+
 interface IsolateOptions {
   snapshot: Snapshot
   /** What will run in it. */
   code: string
+  filename: string
+  /** GuestSettings as JSON. */
+  settings: string
   memoryMB: number
-  post: Post
   /** V8 has lost the isolate; its thread never comes back, and the process cannot exit by itself. */
   onCatastrophe(message: string): void
 }
 
-export function createIsolate({ snapshot, code, memoryMB, post, onCatastrophe }: IsolateOptions): Isolate {
+// The entries that the snapshot leaves on the global object, which keeps none of them.
+const TAKE_START = '__bulkhead.start'
+const TAKE_DELIVER = '(({ deliver }) => (delete globalThis.__bulkhead, deliver))(__bulkhead)'
+
+export function createIsolate({ snapshot, code, filename, settings, memoryMB, onCatastrophe }: IsolateOptions): Isolate {
   const isolate = new ivm.Isolate({ memoryLimit: memoryMB, snapshot: snapshot.blobFor(code), onCatastrophicError: onCatastrophe })
-  const context = isolate.createContextSync()
-  const bridge = context.global.getSync('__bulkhead', { reference: true }) as ivm.Reference<GuestEntries>
-  context.global.deleteSync('__bulkhead')
-  const start = bridge.getSync('start', { reference: true }) as ivm.Reference<GuestEntries['start']>
-  const deliver = bridge.getSync('deliver', { reference: true }) as ivm.Reference<GuestEntries['deliver']>
-  const callback = new ivm.Callback(post, { ignored: true })
+  let settingsCopy = new ivm.ExternalCopy(settings)
+  let compiling: Promise<ivm.Script[]> | undefined
   let lastCpuMs = 0
 
+  /** Each is compiled once for all contexts, and what V8 has made of its functions is theirs as well. */
+  const compile = () => (compiling ??= Promise.all([TAKE_START, TAKE_DELIVER, code].map((text) => isolate.compileScript(text, text === code ? { filename } : {}))))
+
   return {
-    async start(filename, execution, settings) {
-      const script = await isolate.compileScript(code, { filename })
-      // The artifact is one function expression: running the script defines it and enters nothing of the module's.
-      const run = (await script.run(context, { reference: true })) as ivm.Reference<unknown>
-      script.release()
-      const chunks = snapshot.chunks.map((text) => text.copyInto())
-      const seed = randomBytes(SEED_BYTES).toString('hex')
-      await start.apply(undefined, [run.derefInto({ release: true }), callback, execution, settings, seed, ...chunks] as never)
+    openContext(post) {
+      let deliver: ivm.Reference<GuestEntries['deliver']> | undefined
+      let context: ivm.Context | undefined
+
+      async function make(flat: readonly string[]): Promise<void> {
+        // Not `createContextSync`: of a heap that is full, the thread that makes a context collects the garbage.
+        const [made, scripts] = await Promise.all([isolate.createContext(), compile()])
+        context = made
+        // The artifact is one function expression: running the script defines it and enters nothing of the module's.
+        const [start, delivering, run] = (await Promise.all(scripts.map((script) => script.run(made, { reference: true })))) as ivm.Reference[]
+        deliver = delivering
+        const texts = snapshot.chunks.map((text) => text.copyInto())
+        const seed = randomBytes(SEED_BYTES).toString('hex')
+        const callback = new ivm.Callback(post, { ignored: true })
+        const started = start?.apply(undefined, [run?.derefInto({ release: true }), callback, settingsCopy.copyInto(), seed, ...texts] as never)
+        start?.release()
+        await Promise.all([started, deliver?.apply(undefined, [...flat])])
+      }
+
+      return {
+        async enter(flat) {
+          if (deliver) await deliver.apply(undefined, [...flat])
+          else await make(flat)
+        },
+        release() {
+          deliver?.release()
+          context?.release()
+        },
+      }
     },
-    async deliver(flat) {
-      await deliver.apply(undefined, flat)
+    take(next) {
+      settingsCopy.release()
+      settingsCopy = new ivm.ExternalCopy(next)
     },
     cpuMs() {
       if (!isolate.isDisposed) lastCpuMs = Number(isolate.cpuTime) / 1e6

@@ -7,9 +7,9 @@ import { type Entry, openEntrance } from './entrance.ts'
 import { cpuError, type Execution, memoryError, openExecution, timeoutError } from './execution.ts'
 import { guestFailure, readGuestError, refusalText, rejectionText } from './guest-error.ts'
 import { createIsolate, type Snapshot } from './isolate.ts'
+import { openRealms } from './realms.ts'
 import { isCellCall, openServices } from './services.ts'
 import type { Slots } from './slots.ts'
-import { openTimers } from './timers.ts'
 
 /** What the cell does for a module: all of it is asked of the host. */
 export interface Outside {
@@ -20,11 +20,13 @@ export interface Outside {
   doomed(why: string): void
 }
 
-/** A module's instance in this cell: its isolate, and the executions open in it. */
+/** A module's instance in this cell: its isolate, the contexts in it, and the executions open there. */
 export interface PlacedModule {
   readonly memoryMB: number
   load(): Promise<Message<Usage>>
   run(order: CallOrder, text: string): Promise<Message<Usage>>
+  /** Contexts that are made from now on have these settings instead; what is in one that is there it is told by a call. */
+  take(settings: Partial<GuestSettings>): void
   /** The entry a thread is in now, even if the isolate has been disposed under it. */
   readonly entry: Entry | undefined
   /** Ends what is past its budget. Called by the watchdog. */
@@ -59,45 +61,60 @@ export function placeModule(
   let gone: BulkheadError | undefined
   let goneAt: number | undefined
 
-  const post: Post = (kind, executionId, ask, postName, text) => {
-    const execution = executions.get(executionId)
-    if (kind === 'timer') timers.set(ask, Number(postName))
-    else if (kind === 'untimer') timers.clear(ask)
-    else if (kind === 'failed' && !execution) complain(text)
+  const heard = (realm: number, ...[kind, executionId, ask, postName, text]: Parameters<Post>) => {
+    const named = executions.get(executionId)
+    const execution = named?.realm === realm ? named : undefined
+    if (kind === 'failed' && !execution) complain(realm, text)
     else if (!execution || gone) return
     else if (kind === 'done') void finish(execution, text)
     else if (kind === 'failed') failed(execution, guestFailure(text))
     else askHost(execution, kind === 'ask' ? ask : undefined, postName, text)
   }
+  let guestSettings = { ...settings, ...(JSON.parse(body.slice(code.length) || '{}') as Partial<GuestSettings>) }
   const isolate = createIsolate({
     snapshot: cell.snapshot,
     code,
+    filename: `bulkhead:///${name}`,
+    settings: JSON.stringify(guestSettings),
     memoryMB: budget.memoryMB,
-    post,
     onCatastrophe(message) {
       dispose(memoryError(budget.memoryMB))
       cell.outside.doomed(`V8 lost the isolate of ${name}, ${message}`)
     },
   })
   const services = openServices()
-  const entrance = openEntrance(name, isolate, cell.slots, entryFailed)
-  const timers = openTimers(settings.caps.timers, (id) => {
-    const [first] = executions.values()
-    const owner = background && executions.has(background.id) ? background : first
-    if (owner) entrance.enqueue({ kind: 'timer', id: String(id), text: '', execution: owner })
+  const realms = openRealms(isolate, {
+    fresh: settings.fresh,
+    maxTimers: settings.caps.timers,
+    heard,
+    fire(realm, id) {
+      const owner = background && executions.has(background.id) ? background : firstIn(realm)
+      if (owner) entrance.enqueue({ kind: 'timer', id: String(id), text: '', execution: owner })
+    },
   })
+  const entrance = openEntrance(name, isolate, realms, cell.slots, entryFailed)
 
   function open(id: string, ownBudget: Budget, lasting = false): Execution {
     if (gone) throw gone
-    const execution = openExecution(id, ownBudget, lasting)
+    const execution = openExecution(id, ownBudget, { lasting, realm: realms.open() })
     executions.set(id, execution)
     return execution
   }
 
+  function firstIn(realm: number): Execution | undefined {
+    return executions.values().find((execution) => execution.realm === realm)
+  }
+
   function end(execution: Execution, settle: () => void): void {
     if (!executions.delete(execution.id)) return
-    if (executions.size === 0) timers.clearAll()
+    if (!firstIn(execution.realm)) leave(execution.realm)
     settle()
+  }
+
+  function leave(realm: number): void {
+    if (!realms.leave(realm)) return
+    entrance.drop(realm)
+    services.leave(realm)
   }
 
   /** Memory that V8 does not count is counted by the bridge, which has found that it is too much. */
@@ -147,8 +164,8 @@ export function placeModule(
   }
 
   /** An error that is no execution's goes to the module's log, in the name of one that is open. */
-  function complain(text: string): void {
-    const [execution] = executions.values()
+  function complain(realm: number, text: string): void {
+    const execution = firstIn(realm)
     // Timers throw as often as they like; told without end, the host would take the cell for a liar.
     if (!execution || ++execution.complaints > settings.caps.logLines) return
     const { name: errorName, message } = readGuestError(text)
@@ -156,12 +173,12 @@ export function placeModule(
     cell.outside.ask(execution.id, 'log', line).catch(() => {})
   }
 
-  function entryFailed(thrown: unknown): void {
+  function entryFailed(realm: number, thrown: unknown): void {
     if (gone) return
     // We did not dispose of it: V8 does so by itself for memory alone, also between two entries.
     if (isolate.isDisposed()) return dispose(memoryError(budget.memoryMB))
     // A rejection that nobody handled: the listeners of `unhandledrejection` may prevent what it would cost.
-    const [execution] = executions.values()
+    const execution = firstIn(realm)
     if (execution) entrance.enqueue({ kind: 'rejection', id: execution.id, text: rejectionText(thrown), execution })
   }
 
@@ -175,7 +192,7 @@ export function placeModule(
     gone = error
     goneAt = performance.now()
     entrance.close()
-    timers.clearAll()
+    realms.close()
     services.close()
     isolate.dispose()
     for (const execution of executions.values()) execution.fail(error)
@@ -186,9 +203,7 @@ export function placeModule(
     memoryMB: budget.memoryMB,
     load() {
       const execution = open(order.execution, budget)
-      const more = JSON.parse(body.slice(code.length) || '{}') as Partial<GuestSettings>
-      const settingsText = JSON.stringify({ ...settings, ...more })
-      entrance.enter([execution], () => isolate.start(`bulkhead:///${name}`, execution.id, settingsText))
+      entrance.enqueue({ kind: 'load', id: execution.id, text: '', execution })
       return execution.ended
     },
     run({ kind, execution: id, budget: ownBudget }, text) {
@@ -196,6 +211,10 @@ export function placeModule(
       if (execution.lasting) background = execution
       entrance.enqueue({ kind, id, text, execution })
       return execution.ended
+    },
+    take(next) {
+      guestSettings = { ...guestSettings, ...next }
+      if (!gone) isolate.take(JSON.stringify(guestSettings))
     },
     get entry() {
       return entrance.entry

@@ -15,6 +15,8 @@ const MAX_HEAD = CELL_CAPS.headLength
 export interface Services {
   /** @throws SIZE_LIMIT; what an algorithm refuses is an answer */
   ask(execution: Execution, call: CellCall, args: string): Promise<string>
+  /** A context is gone, and what it had here with it. */
+  leave(realm: number): void
   close(): void
 }
 
@@ -31,7 +33,8 @@ export function openServices(): Services {
   let running = 0
   const waiting: Array<() => void> = []
 
-  function stage([id = '', text = '']: string[]): string {
+  function stage(realm: number, [number = '', text = '']: string[]): string {
+    const id = `${realm} ${number}`
     const piece = Buffer.from(text, 'base64')
     stagedBytes += piece.length
     if (stagedBytes > CELL_CAPS.stagedBytes) {
@@ -43,11 +46,13 @@ export function openServices(): Services {
     return 'null'
   }
 
-  function partOf(text: string): Part {
-    if (!text.startsWith('#')) return Buffer.from(text, 'base64')
-    const pieces = staged.get(text.slice(1)) ?? []
-    staged.delete(text.slice(1))
-    const whole = Buffer.concat(pieces)
+  function partOf(realm: number, text: string): Part {
+    return text.startsWith('#') ? unstage(`${realm} ${text.slice(1)}`) : Buffer.from(text, 'base64')
+  }
+
+  function unstage(id: string): Part {
+    const whole = Buffer.concat(staged.get(id) ?? [])
+    staged.delete(id)
     stagedBytes -= whole.length
     return whole
   }
@@ -79,18 +84,23 @@ export function openServices(): Services {
       // The module wrote it: what is parsed and made of it here is bounded before.
       const [head = '', ...texts] = args.split('\0', MAX_PARTS + 1)
       if (head.length > MAX_HEAD) throw limit('headLength', head.length)
-      if (call === 'cell.stage') return stage([head, ...texts])
-      const parts = texts.map(partOf)
+      const { realm } = execution
+      if (call === 'cell.stage') return stage(realm, [head, ...texts])
+      const parts = texts.map((text) => partOf(realm, text))
       charge(execution, parts)
       try {
         const order: unknown = parseBounded(head)
-        const answer = await work(execution, (): Promise<{ head: unknown; bytes?: ArrayBuffer | Uint8Array }> => (call === 'cell.zip' ? zips.run(order, parts) : crypto(order, parts)))
+        const answer = await work(execution, (): Promise<{ head: unknown; bytes?: ArrayBuffer | Uint8Array }> => (call === 'cell.zip' ? zips.run(realm, order, parts) : crypto(order, parts)))
         return JSON.stringify(answer.head ?? null) + (answer.bytes ? `\0${Buffer.from(answer.bytes as ArrayBuffer).toString('base64')}` : '')
       } catch (thrown) {
         if (thrown instanceof BulkheadError) throw thrown
         const { name, message } = thrown instanceof Error ? thrown : { name: 'OperationError', message: 'the operation failed' }
         return `!${JSON.stringify({ name, message: message.slice(0, 500) })}`
       }
+    },
+    leave(realm) {
+      zips.close(realm)
+      for (const id of staged.keys()) if (id.startsWith(`${realm} `)) unstage(id)
     },
     close() {
       zips.close()

@@ -28,9 +28,9 @@ interface Zip {
 
 /** Compression and decompression of one module, a stream at a time and no further than its output is taken. */
 export function openZips() {
-  const zips = new Map<number, Zip>()
+  const zips = new Map<string, Zip>()
 
-  const open = ({ id, format, unzip }: Order): Zip => {
+  const open = (id: string, { format, unzip }: Order): Zip => {
     const makers = Object.hasOwn(MAKERS, format) ? MAKERS[format] : undefined
     if (!makers) throw new TypeError('no such format')
     const zip: Zip = { stream: unzip ? makers.unzip() : makers.zip(), busy: false, given: 0 }
@@ -40,23 +40,28 @@ export function openZips() {
     if (zips.size > CELL_CAPS.streams && oldest !== undefined) close(oldest)
     return zip
   }
-  const close = (id: number): void => {
+  const close = (id: string): void => {
     zips.get(id)?.stream.destroy()
     zips.delete(id)
   }
   const settled = (zip: Zip) => () => void (zip.busy = false)
 
   return {
-    /** Takes bytes in, or says that there are no more, and gives what comes of it: `more` where that is not all yet. */
-    async run(order: unknown, [data]: Buffer[]): Promise<{ head: { more: boolean }; bytes: Uint8Array }> {
-      const { op, id, unzip } = order as Order
+    /**
+     * Takes bytes in, or says that there are no more, and gives what comes of it: `more` where that is not all yet.
+     *
+     * @param realm whose numbers its streams have
+     */
+    async run(realm: number, order: unknown, [data]: Buffer[]): Promise<{ head: { more: boolean }; bytes: Uint8Array }> {
+      const { op, unzip } = order as Order
+      const id = `${realm} ${(order as Order).id}`
       if (op === 'close') {
         close(id)
         return { head: { more: false }, bytes: new Uint8Array() }
       }
       const known = zips.get(id)
       if (!known && op === 'more') throw new TypeError('the stream was given up')
-      const zip = known ?? open(order as Order)
+      const zip = known ?? open(id, order as Order)
       try {
         if (op !== 'more') {
           if (zip.stream.readableEnded) throw new TypeError('there is more input after the end of what was compressed')
@@ -74,8 +79,9 @@ export function openZips() {
         throw thrown instanceof TypeError ? thrown : new TypeError(`the input is not what was compressed (${(thrown as Error).message})`)
       }
     },
-    close() {
-      for (const id of zips.keys()) close(id)
+    /** Gives up the streams of a realm, or all. */
+    close(realm?: number) {
+      for (const id of zips.keys()) if (realm === undefined || id.startsWith(`${realm} `)) close(id)
     },
   }
 }

@@ -74,20 +74,21 @@ function heapMB(isolate: ivm.Isolate): number {
 /** ms from nothing to the answer of a module that has loaded. */
 async function startOne(snapshot: Snapshot, body: string): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const settings = { hooks: [], script: false, config: null, permissions: [], env: {}, caps: EXECUTION_CAPS, memoryMB: 64 }
+  const settings = { hooks: [], script: false, fresh: false, config: null, permissions: [], env: {}, caps: EXECUTION_CAPS, memoryMB: 64 }
   const start = performance.now()
   const isolate = createIsolate({
     snapshot,
     code: `(async (__bulkhead_export) => {"use strict";${body}\n__bulkhead_export({ default: {} })})`,
+    filename: 'bench',
+    settings: JSON.stringify(settings),
     memoryMB: 64,
     onCatastrophe: reject,
-    post(kind, _execution, _ask, _name, text) {
-      if (kind === 'done') resolve()
-      else if (kind === 'failed') reject(new Error(text))
-    },
   })
-  await isolate.start('bench', 'e1', JSON.stringify(settings))
-  await promise
+  const context = isolate.openContext((kind, _execution, _ask, _name, text) => {
+    if (kind === 'done') resolve()
+    else if (kind === 'failed') reject(new Error(text))
+  })
+  await Promise.all([promise, context.enter(['load', 'e1', ''])])
   const ms = performance.now() - start
   isolate.dispose()
   return ms
