@@ -286,6 +286,18 @@ describe('lists of records', () => {
   })
 })
 
+describe('the name of a module in a path', () => {
+  it('may be percent-encoded', async () => {
+    const named = await send('/v1/modules/pii-filter')
+    expect(await send('/v1/modules/pii%2Dfilter')).toMatchObject({ status: 200, body: named.body })
+    expect((await send('/v1/modules/%70%69%69-filter/config')).status).toBe(200)
+  })
+
+  it.each(['/v1/modules/%zz', '/v1/modules/pii%', '/v1/modules/%ff/config', '/v1/nothing/%e4'])('has to be so rightly: %s', async (path) => {
+    expect(await send(path)).toMatchObject(refused('BAD_REQUEST', expect.stringContaining('no percent-encoded UTF-8')))
+  })
+})
+
 describe('a module as a resource', () => {
   const tagOf = async (path: string) => (await send(path)).headers.get('etag')!
   const post = (path: string, headers: Record<string, string>) => send(path, { method: 'POST', headers })

@@ -23,7 +23,7 @@ import { MODULE_ROUTES, openModuleRoutes } from './module-routes.ts'
 import { operations } from './operations/table.ts'
 import { failureText, openPerform, type Reply } from './perform.ts'
 import { type Rate, rateHeaders } from './rates.ts'
-import { methodsOf, routeFault } from './routes.ts'
+import { checkEncoding, methodsOf, routeFault } from './routes.ts'
 import type { Usage } from './usage.ts'
 
 interface Parts {
@@ -99,6 +99,7 @@ export function createApp({ runtime, database, log, requestsPerMinute, corsOrigi
       turn.caller = caller
       if (rate) Object.assign(turn.headers, rateHeaders(rate))
       authorize(caller, operation)
+      checkEncoding(pathOf(c))
       const input = operation.read({ path: c.req.param(), query: queryOf(c), body: await bodyOf(operation, c.req.raw) })
       authorizeModule(caller, operation, input)
       const lastEventId = operation.streams === undefined ? null : c.req.raw.headers.get('last-event-id')
@@ -132,6 +133,7 @@ export function createApp({ runtime, database, log, requestsPerMinute, corsOrigi
   }
 
   const unrouted = answering((c): never => {
+    checkEncoding(pathOf(c))
     throw routeFault(c.req.method, c.req.path, routes)
   })
   app.notFound((c) => {
@@ -151,6 +153,11 @@ function requestIdOf(c: Context): string {
 /** From where it came, where the server says so. */
 function addressOf(c: Context): string | undefined {
   return (c.env as { remoteAddress?: string } | undefined)?.remoteAddress
+}
+
+/** As it was sent: what Hono has of it is decoded where that is possible. */
+function pathOf({ req: { url } }: Context): string {
+  return url.slice(url.indexOf('/', url.indexOf('://') + 3)).split('?', 1)[0]!
 }
 
 function queryOf(c: Context): URLSearchParams {

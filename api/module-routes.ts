@@ -3,6 +3,7 @@ import type { ModuleHttp } from '../runtime/module-http.ts'
 import { endToEnd } from '../runtime/response-head.ts'
 import type { ModuleResponse } from '../runtime/serve-module.ts'
 import { type Access, authorize } from './auth.ts'
+import { checkEncoding } from './routes.ts'
 
 /** Under which the routes of a module are, each in its own. */
 export const MODULE_ROUTES = ['/api/modules/:name', '/api/modules/:name/*'] as const
@@ -41,10 +42,12 @@ interface Turn {
  * operator has granted `routes:public`. The key is not passed on.
  *
  * @returns the module's response, with its body as it comes
- * @throws BulkheadError UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, and what the execution ends with
+ * @throws BulkheadError BAD_REQUEST for a name that is no percent-encoded text, UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, and what the execution ends with
  */
 export function openModuleRoutes({ http, identify }: Options): (name: string, request: Request, turn: Turn) => Promise<Response> {
   return async (name, request, turn) => {
+    const { origin, sent, behind } = partsOf(request.url)
+    checkEncoding(sent)
     const isPublic = http.authOf(name) === 'public'
     const ownKey = request.headers.get(KEY_HEADER)
     if (!isPublic) {
@@ -58,7 +61,7 @@ export function openModuleRoutes({ http, identify }: Options): (name: string, re
     const prefix = `/api/modules/${name}`
     const response = await http.fetch(name, {
       method: request.method,
-      url: urlBehind(request.url, prefix),
+      url: `${origin}${behind}`,
       headers: headersFor(request.headers, { prefix, requestId: turn.requestId, keepsAuthorization: isPublic || ownKey !== null }),
       body: request.body,
       // It is the host that calls a module.
@@ -69,11 +72,15 @@ export function openModuleRoutes({ http, identify }: Options): (name: string, re
   }
 }
 
-/** @example urlBehind('http://localhost:7700/api/modules/a/b?c', '/api/modules/a') // 'http://localhost:7700/b?c' */
-function urlBehind(url: string, prefix: string): string {
-  const pathAt = url.indexOf('/', url.indexOf('://') + 3)
-  const rest = url.slice(pathAt + prefix.length)
-  return url.slice(0, pathAt) + (rest.startsWith('/') ? rest : `/${rest}`)
+/**
+ * The address of a module's route in three: the path up to the name as it was sent, which may be percent-encoded, and
+ * what is behind it, which is the module's to read.
+ *
+ * @example partsOf('http://localhost:7700/api/modules/a%2Db/c?d') // { origin: 'http://localhost:7700', sent: '/api/modules/a%2Db', behind: '/c?d' }
+ */
+function partsOf(url: string): { origin: string; sent: string; behind: string } {
+  const [, origin = '', sent = '', rest = ''] = /^([a-z]+:\/\/[^/]*)((?:\/[^/?]*){3})(.*)$/s.exec(url) ?? []
+  return { origin, sent, behind: rest.startsWith('/') ? rest : `/${rest}` }
 }
 
 function headersFor(given: Headers, { prefix, requestId, keepsAuthorization }: { prefix: string; requestId: string; keepsAuthorization: boolean }): Array<[string, string]> {

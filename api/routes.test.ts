@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { methodsOf, routeFault } from './routes.ts'
+import { checkEncoding, methodsOf, routeFault } from './routes.ts'
 
 const routes = [
   { method: 'GET', path: '/v1/modules' },
@@ -40,5 +40,23 @@ describe('a request that no route takes', () => {
     expect(methodsOf('/v1/hooks/x', routes)).toEqual(['POST', 'OPTIONS'])
     expect(methodsOf('/v1/hooks/', routes)).toEqual([])
     expect(methodsOf('/v1/modules/:name', routes)).toEqual(['GET', 'HEAD', 'OPTIONS'])
+  })
+})
+
+describe('the encoding of a path', () => {
+  it.each(['/v1/modules/a', '/v1/modules/a%2Db', '/v1/modules/%C3%BC%20%25zz', '/v1/modules/%00', '/v1/modules/%2F', ''])('of %s is good', (path) => {
+    expect(() => checkEncoding(path)).not.toThrow()
+  })
+
+  it.each([
+    ['/v1/modules/a%zz/reload', '%zz'],
+    ['/v1/modules/a%', '%'],
+    ['/v1/modules/a%2/reload', '%2'],
+    ['/v1/modules/%ff', '%ff'],
+    ['/v1/modules/%C3', '%C3'],
+    ['/v1/modules/%ED%A0%80', '%ED%A0%80'],
+    [`/v1/modules/${'%ff'.repeat(1000)}`, '%ff'.repeat(10)],
+  ])('of %s is refused', (path, shown) => {
+    expect(() => checkEncoding(path)).toThrow(expect.objectContaining({ code: 'BAD_REQUEST', message: `cannot read the path, "${shown}" in it is no percent-encoded UTF-8; a percent sign is "%25"` }))
   })
 })

@@ -35,6 +35,21 @@ export function routeFault(method: string, path: string, routes: readonly Route[
   return new BulkheadError('NOT_FOUND', `no route ${shown}${guess === undefined ? hint : `, did you mean "${guess}"?`}`)
 }
 
+/** @throws BAD_REQUEST where a path, or a part of one, is no percent-encoded UTF-8; what would be taken of it literally finds nothing */
+export function checkEncoding(path: string): void {
+  const cannot = path.match(/%(?![0-9a-f]{2})[^/]{0,2}|(?:%[0-9a-f]{2})+/gi)?.find((part) => !isEncoded(part))
+  if (cannot === undefined) return
+  throw new BulkheadError('BAD_REQUEST', `cannot read the path, ${JSON.stringify(cannot.slice(0, 30))} in it is no percent-encoded UTF-8; a percent sign is "%25"`)
+}
+
+function isEncoded(part: string): boolean {
+  try {
+    return decodeURIComponent(part) !== undefined
+  } catch {
+    return false
+  }
+}
+
 /** A route's path with its parameters taken from a path of as many parts. */
 function likened(route: string, path: string): string | undefined {
   const given = path.split('/')

@@ -167,6 +167,21 @@ describe('a module that answers requests', () => {
     expect([head.status, await head.text(), head.headers.get('x-own')]).toEqual([200, '', 'yes'])
   })
 
+  test('is found by its name in percent-encoding, and reads what is behind it as it was sent', async () => {
+    const seen = await bodyOf(fetch(`${base}/%65c%68o/a%2Fb/%zz?c=%`))
+    expect(seen).toMatchObject({ path: '/a%2Fb/%zz?c=%' })
+    expect(seen.headers['x-forwarded-prefix']).toBe('/api/modules/echo')
+    expect((await bodyOf(fetch(`${base}/%65cho?d`))).path).toBe('/?d')
+    expect((await bodyOf(fetch(`${base}/${encodeURIComponent('echo/..')}/x`))).error.code).toBe('NOT_FOUND')
+  })
+
+  test.each(['%zz', 'echo%', '%ff', 'echo%2'])('is not looked for under the name %s', async (name) => {
+    for (const path of [`${base}/${name}`, `${base}/${name}/x`]) {
+      const response = await fetch(path)
+      expect([response.status, (await bodyOf(response)).error.code]).toEqual([400, 'BAD_REQUEST'])
+    }
+  })
+
   test('may be one of defineModule, with its configuration, its state and its hooks', async () => {
     expect(await bodyOf(fetch(`${base}/defined`))).toEqual({ word: 'please', asked: 1, method: 'GET' })
     expect(await bodyOf(fetch(`${base}/defined`, { method: 'PUT' }))).toEqual({ word: 'please', asked: 2, method: 'PUT' })
