@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto'
 import { Hono, type Context } from 'hono'
 import { cors } from 'hono/cors'
 import type { Logger } from 'pino'
 import { asBulkheadError, type BulkheadError } from '../bridge/errors.ts'
+import { randomId } from '../runtime/random-id.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { openAudit } from '../runtime/store/audit.ts'
 import type { Database } from '../runtime/store/database.ts'
@@ -147,7 +147,7 @@ export function createApp({ runtime, database, log, requestsPerMinute, corsOrigi
 /** The caller's own id where it is safe to log and to answer with. */
 function requestIdOf(c: Context): string {
   const given = c.req.raw.headers.get('x-request-id')
-  return given !== null && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID()
+  return given !== null && /^[\w.:-]{1,128}$/.test(given) ? given : randomId()
 }
 
 /** From where it came, where the server says so. */

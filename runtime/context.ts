@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto'
 import { Type, type Static } from 'typebox'
 import { BulkheadError } from '../bridge/errors.ts'
 import type { Data, HookData } from '../sdk/context.ts'
+import { randomId } from './random-id.ts'
 
 /** A value as JSON carries it: dates are ISO 8601 text. */
 export type Wire<T> = T extends Date ? string : T extends object ? { [Key in keyof T]: Wire<T[Key]> } : T
@@ -148,11 +148,11 @@ export function completeContext(hook: string, body: HookBody, requestId: string)
     }),
     ...(messages && {
       messages: messages.map((one, index) => ({
-        ...{ id: randomUUID(), role: 'user' as const, seq: index + 1, createdAt: now },
+        ...{ id: randomId(), role: 'user' as const, seq: index + 1, createdAt: now },
         ...one,
       })),
     }),
-    ...(current && { message: { id: randomUUID(), role: 'user', seq: 1, ...current } }),
+    ...(current && { message: { id: randomId(), role: 'user', seq: 1, ...current } }),
     ...(run && { run: { state: 'pending', createdAt: now, ...run } }),
   }
 }
