@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { dbCapabilities } from '../bridge/db.host.ts'
@@ -38,6 +37,7 @@ import { openPackages } from './packages.ts'
 import { type Context, type HookOutcome, runPipeline } from './pipeline.ts'
 import { openPermissionControl, type PermissionControl } from './permission-control.ts'
 import { buildPrograms } from './programs.ts'
+import { randomId } from './random-id.ts'
 import { openRemoval } from './removal.ts'
 import { stepsOf, subscribersOf, tellOf } from './steps.ts'
 import type { Database } from './store/database.ts'
@@ -179,7 +179,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     for (const listener of listeners) listener(event)
   }
   const track = <Result>(work: Promise<Result>): Promise<Result> => {
-    const settled: Promise<unknown> = work.catch(() => {}).then(() => running.delete(settled))
+    const forget = () => running.delete(settled)
+    const settled: Promise<unknown> = work.then(forget, forget)
     running.add(settled)
     return work
   }
@@ -318,7 +319,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     traces: traces.of,
     deadLetters: (query) => selectDead(database.sql, query),
     retryEvents: (which) => retryDead(database.sql, which),
-    async executeHook(hook, body, { requestId = randomUUID(), trace: isTraced = false } = {}) {
+    async executeHook(hook, body, { requestId = randomId(), trace: isTraced = false } = {}) {
       const context = catalogue.read(hook, body, requestId)
       if (stopping) throw new BulkheadError('UNAVAILABLE', 'cannot execute the hook, the host is stopping')
       if (catalogue.find(hook).mode === 'event') {
@@ -330,7 +331,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       const failed = (module: string, { code, message }: Pick<BulkheadError, 'code' | 'message'>) =>
         tell({ type: 'module:hook_error', module, hook, code, message })
       const { trace, steps } = traces.follow(context, stepsOf(answerers(), hook, context))
-      const tracked = steps.map((step) => ({ ...step, run: (given: Context) => track(step.run(given)) }))
+      // The call waits for the others itself.
+      const tracked = steps.map((step) => (step.blocking ? step : { ...step, run: (given: Context) => track(step.run(given)) }))
       const outcome = await track(runPipeline(tracked, context, failed))
       for (const failure of outcome.failures) failed(failure.module, failure)
       return isTraced ? { ...outcome, trace } : outcome

@@ -94,7 +94,7 @@ export async function tellOf({ catalogue, configs, keep }: Answering, module: Mo
 export async function say({ supervisor }: Module, context: Context, text: string, timeoutMs: number, keep: KeepRecords): Promise<Said> {
   const { text: answer, caller, usage } = await supervisor.call(subjectOf(context), text, timeoutMs)
   const verdict = readVerdict(answer)
-  await keepExtractions(keep, caller, verdict)
+  if (verdict.extractions?.length) await keepExtractions(keep, caller, verdict)
   return { verdict, extractions: caller.extractions, usage, execution: caller.execution }
 }
 
@@ -124,7 +124,6 @@ function subjectOf({ hook, user, session, run, class: learners }: Context): Subj
 
 /** Records that came with the verdict are kept as if they had been emitted: once, behind the same permission and caps. */
 async function keepExtractions(keep: KeepRecords, caller: Caller, { extractions = [] }: Verdict): Promise<void> {
-  if (extractions.length === 0) return
   const emit = { emit: emitCapability(keep) }
   await Promise.all(extractions.map((extraction) => serveAsk(emit, caller, 'emit', JSON.stringify(extraction))))
 }

@@ -224,8 +224,7 @@ export function superviseModule({ name, trust, cells, tell, idleMs = IDLE_MS, he
     })
   }
 
-  async function runningInstance(timeoutMs: number): Promise<Instance> {
-    usedAt = performance.now()
+  async function awaitInstance(timeoutMs: number): Promise<Instance> {
     if (state === 'idle' && version && !isDown()) await within(timeoutMs, wake())
     else if (!instance && turns.busy) await within(timeoutMs, turns.idle())
     if (instance) return instance
@@ -234,16 +233,17 @@ export function superviseModule({ name, trust, cells, tell, idleMs = IDLE_MS, he
   }
 
   /** Runs work on the instance, when its turn comes; once more where the instance was gone before the work reached it. */
-  async function admit<Done>(timeoutMs: number, work: (on: Instance, leftMs: number) => Promise<Done>): Promise<Done> {
+  function admit<Done>(timeoutMs: number, work: (on: Instance, leftMs: number) => Promise<Done>): Promise<Done> {
     const started = performance.now()
     const run = async () => {
-      const used = await runningInstance(timeoutMs)
+      const used = instance ?? (await awaitInstance(timeoutMs))
+      usedAt = performance.now()
       try {
-        return await work(used, timeoutMs - (performance.now() - started))
+        return await work(used, timeoutMs - (usedAt - started))
       } catch (thrown) {
         const neverRan = thrown instanceof BulkheadError && thrown.code === 'UNAVAILABLE' && instance !== used
         if (!neverRan) throw thrown
-        return work(await runningInstance(timeoutMs), timeoutMs - (performance.now() - started))
+        return work(instance ?? (await awaitInstance(timeoutMs)), timeoutMs - (performance.now() - started))
       }
     }
     return admission ? admission.run(run, timeoutMs) : run()
