@@ -107,22 +107,27 @@ export function connect<Remote extends Calls>(stream: Duplex, local: Calls, opti
 
 /** Writes frames, those of one turn of the event loop with a single system call. */
 function frameWriter(stream: Duplex): (envelope: Envelope, body: string) => void {
-  let frames: Buffer[] = []
+  let texts: string[] = []
+  const flush = () => {
+    const lengths = texts.map((text) => Buffer.byteLength(text))
+    let bytes = (texts.length / 2) * PREFIX_BYTES
+    for (const length of lengths) bytes += length
+    const buffer = Buffer.allocUnsafe(bytes)
+    let at = 0
+    for (let n = 0; n < texts.length; n += 2) {
+      const [headBytes, bodyBytes] = [lengths[n] as number, lengths[n + 1] as number]
+      buffer.writeUInt32LE(4 + headBytes + bodyBytes, at)
+      buffer.writeUInt32LE(headBytes, at + 4)
+      at += PREFIX_BYTES
+      at += buffer.write(texts[n] as string, at)
+      at += buffer.write(texts[n + 1] as string, at)
+    }
+    texts = []
+    if (stream.writable) stream.write(buffer)
+  }
   return (envelope, body) => {
-    const head = JSON.stringify(envelope)
-    const headBytes = Buffer.byteLength(head)
-    const bodyBytes = Buffer.byteLength(body)
-    const frame = Buffer.allocUnsafe(PREFIX_BYTES + headBytes + bodyBytes)
-    frame.writeUInt32LE(4 + headBytes + bodyBytes, 0)
-    frame.writeUInt32LE(headBytes, 4)
-    frame.write(head, PREFIX_BYTES)
-    frame.write(body, PREFIX_BYTES + headBytes)
-    if (frames.push(frame) > 1) return
-    setImmediate(() => {
-      const [first] = frames
-      if (first && stream.writable) stream.write(frames.length === 1 ? first : Buffer.concat(frames))
-      frames = []
-    })
+    if (texts.length === 0) setImmediate(flush)
+    texts.push(JSON.stringify(envelope), body)
   }
 }
 
