@@ -2,12 +2,15 @@ import type { Transform } from 'node:stream'
 import * as zlib from 'node:zlib'
 import { CELL_CAPS } from '../../bridge/cell-calls.ts'
 
+/** What comes out at a time: for each piece a thread of the pool is sent off and comes back. */
+const SIZES = { chunkSize: 64 * 1024, highWaterMark: 128 * 1024 }
+
 const MAKERS: Readonly<Record<string, { zip: () => Zlib; unzip: () => Zlib }>> = {
-  gzip: { zip: () => zlib.createGzip(), unzip: () => zlib.createGunzip() },
-  deflate: { zip: () => zlib.createDeflate(), unzip: () => zlib.createInflate() },
-  'deflate-raw': { zip: () => zlib.createDeflateRaw(), unzip: () => zlib.createInflateRaw() },
+  gzip: { zip: () => zlib.createGzip(SIZES), unzip: () => zlib.createGunzip(SIZES) },
+  deflate: { zip: () => zlib.createDeflate(SIZES), unzip: () => zlib.createInflate(SIZES) },
+  'deflate-raw': { zip: () => zlib.createDeflateRaw(SIZES), unzip: () => zlib.createInflateRaw(SIZES) },
   // The quality that Deno compresses with; the best one takes twenty times as long.
-  brotli: { zip: () => zlib.createBrotliCompress({ params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 6 } }), unzip: () => zlib.createBrotliDecompress() },
+  brotli: { zip: () => zlib.createBrotliCompress({ ...SIZES, params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 6 } }), unzip: () => zlib.createBrotliDecompress(SIZES) },
 }
 
 type Zlib = Transform & { bytesWritten: number }
@@ -23,6 +26,8 @@ interface Zip {
   stream: Zlib
   /** Whether what was given is still being worked on. */
   busy: boolean
+  /** Called when it is not any more. */
+  onIdle?: (() => void) | undefined
   given: number
 }
 
@@ -44,7 +49,10 @@ export function openZips() {
     zips.get(id)?.stream.destroy()
     zips.delete(id)
   }
-  const settled = (zip: Zip) => () => void (zip.busy = false)
+  const settled = (zip: Zip) => () => {
+    zip.busy = false
+    zip.onIdle?.()
+  }
 
   return {
     /**
@@ -99,22 +107,26 @@ async function collect(zip: Zip): Promise<{ bytes: Buffer; more: boolean }> {
       length += part.length
       if (length >= CELL_CAPS.outBytes) return { bytes: Buffer.concat(parts), more: true }
     } else if (stream.readableEnded || stream.destroyed || (!zip.busy && !stream.writableEnded)) return { bytes: Buffer.concat(parts), more: false }
-    else await moved(stream)
+    else await moved(zip)
   }
 }
 
 /** Resolves when there is more to read, or nothing more to wait for. */
-function moved(stream: Zlib): Promise<void> {
+function moved(zip: Zip): Promise<void> {
+  const { stream } = zip
   return new Promise((done) => {
     const events = ['readable', 'drain', 'end', 'error', 'close']
+    let turn: NodeJS.Immediate | undefined
     const settle = () => {
       clearImmediate(turn)
+      zip.onIdle = undefined
       for (const event of events) stream.off(event, settle)
       done()
     }
     for (const event of events) stream.on(event, settle)
     stream.read(0)
     // A write that brings nothing out tells its end by its callback alone.
-    const turn = setImmediate(settle)
+    if (zip.busy) zip.onIdle = settle
+    else turn = setImmediate(settle)
   })
 }
