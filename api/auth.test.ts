@@ -80,6 +80,8 @@ it('nobody gives away more than they hold', () => {
   expect(beyond(['modules:*', 'logs:read'], ['modules:read', 'modules:*', 'modules:reload', 'logs:read'])).toEqual([])
   expect(beyond(['modules:*', 'logs:read'], ['*', '*:read', 'logs:*', 'auth:write'])).toEqual(['*', '*:read', 'logs:*', 'auth:write'])
   expect(beyond(['*'], ['*', 'auth:*'])).toEqual([])
+  expect(beyond(['config:validate'], ['config:validate:all', 'config:validate'])).toEqual(['config:validate:all'])
+  expect(beyond(['config:*'], ['config:validate:all'])).toEqual([])
 })
 
 it('a key may do what its roles may, those that operators made among them', async () => {

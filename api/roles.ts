@@ -39,7 +39,7 @@ export const BUILT_IN: readonly Role[] = [
 ]
 
 /** What a scope may look like: `*`, or a domain and what may be done in it, either of which may be `*`. */
-export const SCOPE_PATTERN = '^(\\*|(\\*|[a-z]+):(\\*|[a-z]+))$'
+export const SCOPE_PATTERN = '^(\\*|(\\*|[a-z]+):(\\*|[a-z]+(:[a-z]+)*))$'
 
 /** Own scopes and those of the built-in roles; those of other roles come with the key. */
 export function scopesOf({ scopes, roles }: { scopes: readonly string[]; roles: readonly string[] }): string[] {
@@ -67,8 +67,14 @@ export function beyond(held: readonly string[], wanted: readonly string[]): stri
 /** Whether whoever holds the one holds the other, itself a pattern or not. */
 function covers(held: string, wanted: string): boolean {
   if (held === '*' || held === wanted) return true
-  const [domain, action] = held.split(':')
-  const [wantedDomain, wantedAction] = wanted.split(':')
+  const [domain, action] = parted(held)
+  const [wantedDomain, wantedAction] = parted(wanted)
   if (wantedAction === undefined) return false
   return (domain === '*' || domain === wantedDomain) && (action === '*' || action === wantedAction)
+}
+
+/** The domain, and what may be done in it: of config:validate:all, `validate:all`. */
+function parted(scope: string): [domain: string, action: string | undefined] {
+  const at = scope.indexOf(':')
+  return at === -1 ? [scope, undefined] : [scope.slice(0, at), scope.slice(at + 1)]
 }

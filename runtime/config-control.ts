@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { BulkheadError } from '../bridge/errors.ts'
 import type { Data } from '../sdk/context.ts'
 import { layer } from './configs.ts'
@@ -23,6 +24,12 @@ export interface Effective {
   scope: Manifest['scope']
 }
 
+/** Whether what one scope says of a module fits, under what is said everywhere. */
+export interface Checked extends Scope {
+  module: string
+  fault: BulkheadError | undefined
+}
+
 /** What an export has of one row. */
 export interface Entry extends Scope, Said {
   module: string
@@ -43,6 +50,13 @@ export interface ConfigControl {
   unset(module: string, scope: Scope, by: string): Promise<void>
   /** What `set` would throw, undefined where it would not. @throws NOT_FOUND */
   validate(module: string, scope: Scope, said: Partial<Said>): BulkheadError | undefined
+  /**
+   * Checks what is configured of all modules that are there, or of one, everywhere and in each scope: of each whether it
+   * fits the manifest as it is now, and if not, why.
+   *
+   * @throws NOT_FOUND
+   */
+  validateAll(module?: string): Promise<Checked[]>
   /** @throws NOT_FOUND */
   history(module: string, query: ConfigHistoryQuery): Promise<Page<ConfigChange>>
   /**
@@ -63,6 +77,7 @@ export interface ConfigControl {
 
 /** Rows that all modules may have together: they are kept in memory. */
 export const MAX_ROWS = 100_000
+const CHECKED_AT_ONCE = 50
 
 export function openConfigControl(modules: Pick<Modules, 'list' | 'manifest' | 'refresh'>, { configs, grants, environment }: Decisions): ConfigControl {
   const lendTo = lendFrom(environment, grants)
@@ -97,6 +112,16 @@ export function openConfigControl(modules: Pick<Modules, 'list' | 'manifest' | '
     const found = await configs.find(module, revision)
     if (found && found.scope === scope.scope && found.id === scope.id) return found.after
     throw new BulkheadError('NOT_FOUND', `no revision ${revision} of the configuration of ${module} at ${scopeText(scope)}`)
+  }
+
+  /** The manifest, or why there is none that can be read. @throws NOT_FOUND */
+  function manifestOf(module: string): Manifest | BulkheadError {
+    try {
+      return modules.manifest(module)
+    } catch (thrown) {
+      if (thrown instanceof BulkheadError && thrown.code === 'CONFLICT') return thrown
+      throw thrown
+    }
   }
 
   return {
@@ -138,6 +163,21 @@ export function openConfigControl(modules: Pick<Modules, 'list' | 'manifest' | '
         if (thrown instanceof BulkheadError && thrown.code === 'INVALID') return thrown
         throw thrown
       }
+    },
+    async validateAll(module) {
+      const checked: Checked[] = []
+      for (const name of module === undefined ? modules.list().map((one) => one.name) : [module]) {
+        const manifest = manifestOf(name)
+        const rows = configs.rowsOf(name).toSorted(inOrder)
+        const global = rows.filter(({ scope }) => scope === 'global')
+        const scopes = rows.filter(({ scope }) => scope !== 'global').map((row) => [row, [...global, row]] as const)
+        for (const [{ scope, id }, said] of [[GLOBAL, global] as const, ...scopes]) {
+          checked.push({ module: name, scope, id, fault: manifest instanceof BulkheadError ? manifest : faultIn(manifest, said, { scope, id }, lendTo(name)) })
+          // There may be 100,000 of them, and calls are not to wait for the last.
+          if (checked.length % CHECKED_AT_ONCE === 0) await setImmediate()
+        }
+      }
+      return checked
     },
     history(module, query) {
       modules.manifest(module)
@@ -191,6 +231,18 @@ export function openConfigControl(modules: Pick<Modules, 'list' | 'manifest' | '
         name,
         modules: modules.list().map((module) => module.name).filter((module) => grants.isGranted(module, `env:${name}`)),
       })),
+  }
+}
+
+/** What is wrong with what is said at one scope, under what is said everywhere. */
+function faultIn(manifest: Manifest, said: readonly ConfigRow[], at: Scope, lend: Lend): BulkheadError | undefined {
+  try {
+    if (said.length > 0) refuseScope(manifest, at)
+    checkAll(manifest, said, at, lend)
+    return undefined
+  } catch (thrown) {
+    if (thrown instanceof BulkheadError) return thrown
+    throw thrown
   }
 }
 

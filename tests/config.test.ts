@@ -213,6 +213,33 @@ describe('an export', () => {
   })
 })
 
+test('all configurations are checked at once, each scope by itself, against the manifests as they are now', async () => {
+  const number = (maximum: number, more = '') => `config: { type: object, properties: { n: { type: integer, maximum: ${maximum} }, m: { type: integer } } }\n${more}`
+  await operator.write('tight', number(9), answering('tight', 'ctx.config.n'))
+  await operator.write('wanting', 'config: { type: object, properties: { key: { type: string } }, required: [key] }', answering('wanting', '1'))
+  await operator.start()
+  await set('tight', '', { config: { m: 1 } })
+  for (const [where, n] of [['class&id=few', 2], ['class&id=many', 8], ['tool&id=t', 1]] as const) await set('tight', `?scope=${where}`, { config: { n } })
+  const check = async (query = '') => (await send('GET', `/v1/configs/validate?module=tight${query}`)).body.items
+  expect((await check()).map(({ scope, id, valid }) => [scope, id, valid])).toEqual([
+    ['class', 'few', true],
+    ['class', 'many', true],
+    ['global', '', true],
+    ['tool', 't', true],
+  ])
+
+  await operator.write('tight', number(3, 'scope: { allowTool: false }'), answering('tight', 'ctx.config.n'))
+  await send('POST', '/v1/modules/tight/reload')
+  expect(await check('&filter=valid=false')).toEqual([
+    { module: 'tight', scope: 'class', id: 'many', valid: false, message: expect.stringContaining('at class many'), faults: [expect.objectContaining({ path: 'n' })] },
+    { module: 'tight', scope: 'tool', id: 't', valid: false, message: expect.stringContaining('does not allow the scope tool'), faults: [] },
+  ])
+  const all = (await send('GET', '/v1/configs/validate?limit=1000')).body.items
+  expect(all).toContainEqual(expect.objectContaining({ module: 'wanting', scope: 'global', valid: false, message: expect.stringContaining('key') }))
+  expect(new Set(all.map(({ module }) => module))).toEqual(new Set(operator.runtime.modules().map(({ name }) => name)))
+  expect(await send('GET', '/v1/configs/validate?module=nothing')).toMatchObject({ status: 404 })
+})
+
 test('there are 100,000 rows at most', async () => {
   await operator.database.sql`
     insert into bulkhead.module_configs (module, scope, id, config, revision, changed_by, changed_at)

@@ -12,7 +12,7 @@ export const list = operation({
   input: Type.Object({
     module: Type.Optional(Label),
     key: Type.Optional(Type.String({ format: 'uuid' })),
-    operation: Type.Optional(Type.String({ pattern: '^[a-z]+:[a-z]+$', maxLength: 100, expects: 'the name of an operation, such as modules:reload' })),
+    operation: Type.Optional(Type.String({ pattern: '^[a-z]+(:[a-z]+)+$', maxLength: 100, expects: 'the name of an operation, such as modules:reload' })),
     since: paging.since,
     ...sortedPaging(AUDIT_SORTS, 'key name, operation, module, request id, error, and input, before and after as JSON'),
   }),

@@ -124,7 +124,33 @@ export const validate = operation({
   example: { name: 'pii-filter', said: { config: { kinds: ['email', 'iban'] } } },
   run({ runtime }, { name, said, ...at }) {
     const error = runtime.config.validate(name, scopeOf(at), said)
-    return { valid: !error, message: error?.message ?? null, faults: Array.isArray(error?.details) ? error.details : [] }
+    return { valid: !error, message: error?.message ?? null, faults: faultsIn(error) }
+  },
+})
+
+export const validateAll = listOperation({
+  name: 'config:validate:all',
+  http: 'GET /v1/configs/validate',
+  scope: 'config:read',
+  summary: 'Check what is configured of all modules, everywhere and in each scope, against their manifests as they are now',
+  description:
+    'A module may have come to want something else than it was configured with, or have lost a secret that it is configured with. ' +
+    'What is said of modules that are not there is not checked.',
+  input: { module: Type.Optional(Label) },
+  item: Type.Object({
+    module: Type.String(),
+    scope: ScopeName,
+    id: Type.String(),
+    valid: Type.Boolean(),
+    message: Type.Union([Type.String(), Type.Null()]),
+    faults: Type.Array(Type.Unknown()),
+  }),
+  key: ['module', 'scope', 'id'],
+  example: {},
+  examples: [{ summary: 'What does not fit', input: { filter: ['valid=false'] } }],
+  async all({ runtime }, { module }) {
+    const checked = await runtime.config.validateAll(module)
+    return checked.map(({ module: name, scope, id, fault }) => ({ module: name, scope, id, valid: !fault, message: fault?.message ?? null, faults: faultsIn(fault) }))
   },
 })
 
@@ -227,6 +253,10 @@ export const env = listOperation({
   example: {},
   all: ({ runtime }) => runtime.config.lent(),
 })
+
+function faultsIn(error: BulkheadError | undefined): unknown[] {
+  return Array.isArray(error?.details) ? error.details : []
+}
 
 /** @throws INVALID for a scope without the id it needs, or an id without a scope */
 function scopeOf({ scope = 'global', id = '' }: { scope?: Static<typeof ScopeName>; id?: string }): Scope {

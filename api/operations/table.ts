@@ -46,6 +46,7 @@ export const operations: readonly Operation[] = [
   config.unset,
   config.validate,
   config.history,
+  config.validateAll,
   config.diff,
   config.rollback,
   config.exported,
