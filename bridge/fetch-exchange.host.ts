@@ -89,6 +89,7 @@ export function openExchange({ caller, request, resolve, gate, place, count }: E
   const { promise: ended, resolve: end } = Promise.withResolvers<void>()
   const giveBack: Array<() => void> = []
   let source: Readable | undefined
+  let lastRead: Promise<unknown> = Promise.resolve()
   let sink = Promise.withResolvers<ClientRequest>()
   sink.promise.catch(() => {})
   const received = (bytes: number) => count('received', bytes)
@@ -168,7 +169,7 @@ export function openExchange({ caller, request, resolve, gate, place, count }: E
     to.end(body)
   }
 
-  async function read(patienceMs?: number): Promise<string> {
+  async function readNext(patienceMs?: number): Promise<string> {
     if (!source) throw new BulkheadError('UNAVAILABLE', 'cannot read the body, the response is not there')
     try {
       const piece = await pull(source, received, patienceMs)
@@ -188,7 +189,11 @@ export function openExchange({ caller, request, resolve, gate, place, count }: E
 
   return {
     head: begin(),
-    read,
+    read(patienceMs) {
+      const piece = lastRead.then(() => readNext(patienceMs))
+      lastRead = piece.catch(() => {})
+      return piece
+    },
     async write(bytes) {
       const to = await sink.promise
       if (to.destroyed || to.writableEnded) return

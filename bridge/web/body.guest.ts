@@ -30,13 +30,25 @@ export interface Body {
 }
 
 export function bodyOfBytes(given: Bytes): Body {
+  return bodyOf({ bytes: given, stream: () => wholeOf(given), drain: async () => given })
+}
+
+/** What a body comes from: a stream is made of it only where somebody asks for one. */
+export interface Source {
+  /** Where they are all there. */
+  readonly bytes?: Bytes
+  stream(): ReadableStream<Bytes>
+  drain(): Promise<Bytes>
+}
+
+export function bodyOf(source: Source): Body {
   let stream: ReadableStream<Bytes> | undefined
   let isConsumed = false
-  const streamed = () => (stream ??= isConsumed ? usedStream() : wholeOf(given))
+  const streamed = () => (stream ??= isConsumed ? usedStream() : source.stream())
   return {
     stream: streamed,
     get bytes() {
-      return stream || isConsumed ? undefined : given
+      return stream || isConsumed ? undefined : source.bytes
     },
     get isUsed() {
       return stream ? isDisturbed(stream) : isConsumed
@@ -47,18 +59,18 @@ export function bodyOfBytes(given: Bytes): Body {
     async consume() {
       if (stream) return drain(stream)
       isConsumed = true
-      return given
+      return source.drain()
     },
     fork() {
-      if (!stream) return bodyOfBytes(given)
-      const [own, other] = stream.tee()
+      if (!stream && source.bytes) return bodyOf(source)
+      const [own, other] = streamed().tee()
       stream = own
       return bodyOfStream(other)
     },
     take() {
       if (stream) return bodyOfStream(passedOn(stream))
       isConsumed = true
-      return bodyOfBytes(given)
+      return bodyOf(source)
     },
   }
 }
@@ -114,7 +126,7 @@ function wholeOf(bytes: Bytes): ReadableStream<Bytes> {
 /** A stream that was read to its end, for a body whose bytes were read without one. */
 function usedStream(): ReadableStream<Bytes> {
   const stream = wholeOf(new Uint8Array(0))
-  void stream.cancel()
+  void stream.getReader().cancel()
   return stream
 }
 
@@ -190,7 +202,7 @@ export function bodyMembers(of: (self: unknown) => Bodied): object {
       return utf8Decode(withoutBom(await consume(this)))
     },
     textStream() {
-      const bytes = (of(this).body?.stream() ?? usedStream()) as ReadableStream<Bytes>
+      const bytes = (of(this).body?.stream() ?? wholeOf(new Uint8Array(0))) as ReadableStream<Bytes>
       return bytes.pipeThrough(new TextDecoderStream())
     },
   }

@@ -1,6 +1,6 @@
 import { whenAborted } from './abort.guest.ts'
-import { type Body, bodyOfBytes, bodyOfStream } from './body.guest.ts'
-import type { Bytes } from './blob.guest.ts'
+import { type Body, bodyOf, bodyOfBytes } from './body.guest.ts'
+import { type Bytes, concat } from './blob.guest.ts'
 import { dataUrl } from './data-url.guest.ts'
 import { frozenHeaders, headerListOf, type HeaderList } from './headers.guest.ts'
 import { type HostAsk, hostAsker } from './host.guest.ts'
@@ -83,7 +83,7 @@ async function exchange(inner: InnerRequest, headers: HeaderList, signal: Reques
     if (body && !inline) void upload(body, id, ask, abort)
     const head = JSON.parse(await Promise.race([answer, aborted])) as Head
     return responseFrom(
-      { type: 'default', status: head.status, statusText: head.statusText, url: head.url, redirected: head.redirected, body: bodyOf(head, id, ask, signal, finish, close) },
+      { type: 'default', status: head.status, statusText: head.statusText, url: head.url, redirected: head.redirected, body: bodyOfExchange(head, id, ask, signal, finish, close) },
       frozenHeaders(head.headers),
     )
   } catch (thrown) {
@@ -93,52 +93,82 @@ async function exchange(inner: InnerRequest, headers: HeaderList, signal: Reques
   }
 }
 
-function bodyOf(head: Head, id: number, ask: HostAsk, signal: Request['signal'], finishExchange: () => void, close: () => void): Body | null {
+function bodyOfExchange(head: Head, id: number, ask: HostAsk, signal: Request['signal'], finishExchange: () => void, close: () => void): Body | null {
   const { first, hasBody } = head
   if (first?.startsWith('.')) {
     finishExchange()
     return hasBody ? bodyOfBytes(fromBase64(first.slice(1))) : null
   }
-  let fail: (reason: unknown) => void = () => {}
-  const forget = whenAborted(signal, () => fail(signal.reason))
   const finish = () => {
     forget()
     finishExchange()
   }
-  let piece = first
-  return bodyOfStream(
-    new ReadableStream<Bytes>(
-      {
-        type: 'bytes',
-        start(controller: Controller) {
-          fail = (reason) => {
-            controller.error(reason)
+  let fail: (reason: unknown) => void = finish
+  const forget = whenAborted(signal, () => fail(signal.reason))
+  const read = () => ask('fetch.read', `{"id":${id}}`)
+  return bodyOf({
+    stream() {
+      let piece = first
+      return new ReadableStream<Bytes>(
+        {
+          type: 'bytes',
+          start(controller: Controller) {
+            if (signal.aborted) return controller.error(signal.reason)
+            fail = (reason) => {
+              controller.error(reason)
+              finish()
+            }
+          },
+          async pull(controller: Controller) {
+            try {
+              // Nothing for a while: the host lets go, so that it is asked in the name of what runs by now.
+              while (piece === undefined || piece === '+') piece = await read()
+              const isLast = piece.startsWith('.')
+              if (piece.length > 1) controller.enqueue(fromBase64(piece.slice(1)))
+              piece = undefined
+              if (!isLast) return
+              finish()
+              controller.close()
+              controller.byobRequest?.respond(0)
+            } catch (thrown) {
+              if (!signal.aborted) fail(asFetchError(thrown))
+            }
+          },
+          cancel() {
+            close()
             finish()
-          }
-        },
-        async pull(controller: Controller) {
-          try {
-            // Nothing for a while: the host lets go, so that it is asked in the name of what runs by now.
-            while (piece === undefined || piece === '+') piece = await ask('fetch.read', `{"id":${id}}`)
-            const isLast = piece.startsWith('.')
-            if (piece.length > 1) controller.enqueue(fromBase64(piece.slice(1)))
-            piece = undefined
-            if (!isLast) return
-            finish()
-            controller.close()
-            controller.byobRequest?.respond(0)
-          } catch (thrown) {
-            if (!signal.aborted) fail(asFetchError(thrown))
-          }
-        },
-        cancel() {
-          close()
-          finish()
-        },
-      } as never,
-      { highWaterMark: 0 },
-    ),
-  )
+          },
+        } as never,
+        { highWaterMark: 0 },
+      )
+    },
+    async drain() {
+      const { promise: aborted, reject } = Promise.withResolvers<never>()
+      aborted.catch(() => {})
+      fail = reject
+      try {
+        signal.throwIfAborted()
+        return await Promise.race([whole(first, read), aborted])
+      } catch (thrown) {
+        throw signal.aborted ? signal.reason : asFetchError(thrown)
+      } finally {
+        finish()
+      }
+    },
+  })
+}
+
+/** All pieces; while one is read the next one is on its way. */
+async function whole(first: string | undefined, read: () => Promise<string>): Promise<Bytes> {
+  const parts = first === undefined ? [] : [fromBase64(first.slice(1))]
+  for (let next = read(); ; ) {
+    const ahead = read()
+    ahead.catch(() => {}) // after the last one there is none
+    const piece = await next
+    if (piece.length > 1) parts.push(fromBase64(piece.slice(1)))
+    if (piece.startsWith('.')) return parts.length === 1 ? (parts[0] as Bytes) : concat(parts)
+    next = ahead
+  }
 }
 
 interface Controller {
