@@ -24,6 +24,8 @@ export interface BundleOptions {
   name?: string
   /** What stands between the module and whoever loads it. */
   harness?: Harness
+  /** Keeps what nothing uses, which otherwise is left out: it counts where coverage is measured. */
+  whole?: boolean
   /** Files of the folder to be read instead of its deno.json and its import map. */
   settings?: NamedSettings
   /** The folder in which artifacts are kept between starts, and in `imports` what they import from elsewhere. */
@@ -69,14 +71,14 @@ const bundler = createBundler()
  * const artifact = await bundleModule({ folder: 'modules/pii-filter', cache: '.bulkhead/artifacts' })
  * // artifact.code: '(async (__bulkhead_export) => {"use strict"; … })'
  */
-export async function bundleModule({ folder, entry, name, harness, settings, cache, imports = {} }: BundleOptions): Promise<Artifact> {
+export async function bundleModule({ folder, entry, name, harness, whole, settings, cache, imports = {} }: BundleOptions): Promise<Artifact> {
   const artifacts = artifactCache(cache)
   const root = resolve(folder)
   const start = entry === undefined ? await findEntry(root) : posix.normalize(entry)
   if (start.startsWith('..') || start.startsWith('/')) {
     throw failed([{ text: `"${start}" is not in the module's folder` }])
   }
-  const request = { folder: root, entry: start, name: name ?? basename(root), ...(harness && { harness }), ...(settings && { settings }) }
+  const request = { folder: root, entry: start, name: name ?? basename(root), ...(harness && { harness }), ...(whole && { whole }), ...(settings && { settings }) }
   const key = sha256(JSON.stringify([FORMAT, esbuildVersion, request]))
 
   const earlier = await artifacts.read(key)

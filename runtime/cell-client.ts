@@ -44,6 +44,8 @@ export interface CellEvents {
   doomed(why: string, culprit: string | undefined): void
   /** The cell is gone, or as good as: told before those who wait for its answers learn of it. */
   ending(death: CellDeath): void
+  /** What V8's inspector says, in a cell that was opened for a debugger; not called for others. */
+  debugged?(message: string): void
   /** An execution has ended, one way or another. */
   executed(report: Executed): void
 }
@@ -70,6 +72,10 @@ export interface Cell {
   take(instance: string, settings: Partial<GuestSettings>): Promise<void>
   unload(instance: string): Promise<void>
   ping(): Promise<unknown>
+  /** What was counted of an instance since it was loaded, as its cell says; of a cell that was opened to count. */
+  coverage(instance: string): Promise<string>
+  /** Tells V8's inspector something; `run` lets a module begin that waits for its debugger. */
+  debug(instance: string, message: string, run: boolean): Promise<void>
   /** Ends it at once; where it is known who is to blame, the others that were executing are not. */
   kill(reason: BulkheadError, culprit?: string): void
 }
@@ -136,6 +142,11 @@ export async function openCell(
       events.doomed(why.slice(0, 500), culprit as string | undefined)
       return { head: null, body: '' }
     },
+    async debugged(head, message) {
+      if (!events.debugged || !maxAsks.has(fieldsOf(head)['module'] as string)) return violate('it debugs what nobody does')
+      events.debugged(message)
+      return { head: null, body: '' }
+    },
   }, onEnding)
 
   /** Opens an execution for as long as `run` takes, so that what the cell asks meanwhile is served in its name. */
@@ -200,6 +211,10 @@ export async function openCell(
       }
     },
     ping: () => child.wire.call('ping', null),
+    coverage: async (instance) => (await child.wire.call('coverage', { module: instance })).body,
+    async debug(instance, message, run) {
+      await child.wire.call('debug', { module: instance, run }, message)
+    },
     kill(reason, culprit) {
       blamed ??= culprit
       child.kill(reason)

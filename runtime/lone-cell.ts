@@ -13,12 +13,20 @@ import { stopBundler } from './bundle.ts'
 import { type Cell, openCell } from './cell-client.ts'
 import { openMemoryKv } from './memory-kv.ts'
 import { buildPrograms, type Programs } from './programs.ts'
+import type { CellSettings } from './protocol.ts'
 import { watchCell } from './watch-cells.ts'
 
 /** Where modules run without a server and without a database. */
 export interface LoneCells extends AsyncDisposable {
   /** A new cell, which is ended with the others. */
-  open(): Promise<Cell>
+  open(inspection?: Inspection): Promise<Cell>
+}
+
+/** What V8's inspector is opened for in a cell, which only a cell for a developer's own module may have. */
+export interface Inspection {
+  inspect: NonNullable<CellSettings['inspect']>
+  /** Called with each message of the Chrome DevTools protocol that V8 sends. */
+  onDebugged?(message: string): void
 }
 
 /**
@@ -42,12 +50,12 @@ export async function openLoneCells(onRecord: (record: { type: string; data: unk
   }
   const ends = opened.move()
   return {
-    async open() {
+    async open({ inspect, onDebugged }: Partial<Inspection> = {}) {
       const cell = await openCell('installed', {
         programs,
-        settings: { threads: availableParallelism() },
+        settings: { threads: availableParallelism(), ...(inspect && { inspect }) },
         capabilities,
-        events: { lost() {}, doomed() {}, ending() {}, executed() {} },
+        events: { lost() {}, doomed() {}, ending() {}, executed() {}, ...(onDebugged && { debugged: onDebugged }) },
       })
       ends.use(watchCell(cell))
       ends.defer(async () => {

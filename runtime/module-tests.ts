@@ -9,6 +9,7 @@ import type { DenoOptions } from './deno-settings.ts'
 import { type Instance, placeInstance, type Version } from './instance.ts'
 import { type LoneCells, openLoneCells } from './lone-cell.ts'
 import type { ImportSources } from './loading/gathering.ts'
+import { type Collection, collectCoverage, type FileSummary } from './coverage/collect.ts'
 import { parseManifest } from './manifest.ts'
 import { mapStack } from './stack.ts'
 import { fixedTerms } from './terms.ts'
@@ -19,6 +20,8 @@ export type TestEvent =
   | { type: 'test'; file: string; /** Where it was declared. */ at: string; outcome: TestOutcome; output: TestOutput[] }
   /** The file could not be run, or not to its end. */
   | { type: 'broken'; file: string; error: BulkheadError }
+  /** At the end, where it was asked for: how much of each file ran. */
+  | { type: 'coverage'; files: FileSummary[] }
 
 /** A line of `console` or of the log. */
 export interface TestOutput {
@@ -40,6 +43,8 @@ interface TestOptions {
   /** What the tests may do; nothing but log unless given. */
   terms?: Version['terms']
   deno?: DenoOptions
+  /** Whether to tell how much of the files ran. */
+  coverage?: boolean
 }
 
 // A test may take what a bare script may; the module's own limits are those of one call.
@@ -67,29 +72,34 @@ const TEST_FILE = /(^|_|[/])test\.(ts|tsx|js|mjs)$/
 export async function* testModuleFolder(folder: string, options: TestOptions): AsyncGenerator<TestEvent> {
   const { filter, cache, imports = {}, settings, files = await findTests(folder) } = options
   const output: TestOutput[] = []
+  const coverage = options.coverage ? collectCoverage() : undefined
   await using cells = await openLoneCells(() => {}, ({ level, message }) => output.push({ level, message }))
   for (const file of files) {
     try {
-      const artifact = await bundleModule({ folder, entry: file, name: 'test', harness: 'test', cache, imports, ...(settings && { settings }) })
-      yield* testFile(file, { manifest: MANIFEST, artifact, terms: options.terms ?? fixedTerms(MANIFEST), deno: { folder, entry: file, ...options.deno } }, wantedBy(filter), cells, output)
+      const artifact = await bundleModule({ folder, entry: file, name: 'test', harness: 'test', ...(coverage && { whole: true }), cache, imports, ...(settings && { settings }) })
+      const version = { manifest: MANIFEST, artifact, terms: options.terms ?? fixedTerms(MANIFEST), deno: { folder, entry: file, ...options.deno } }
+      yield* testFile(file, version, { wanted: wantedBy(filter), cells, output, coverage })
     } catch (thrown) {
       yield { type: 'broken', file, error: asBulkheadError(thrown) }
     }
   }
+  if (coverage) yield { type: 'coverage', files: coverage.files() }
 }
 
 async function* testFile(
   file: string,
   version: Version,
-  wanted: (name: string) => boolean,
-  cells: LoneCells,
-  output: TestOutput[],
+  { wanted, cells, output, coverage }: { wanted: (name: string) => boolean; cells: LoneCells; output: TestOutput[]; coverage: Collection | undefined },
 ): AsyncGenerator<TestEvent> {
   const { artifact } = version
   let instance: Instance | undefined
   const ask = async (name: string, ...args: unknown[]): Promise<unknown> => instance?.invoke({ target: 'service', name, args })
   const begin = async () => {
-    instance = (await placeInstance('test~1', version, await cells.open())).instance
+    instance = (await placeInstance('test~1', version, await cells.open(coverage && { inspect: 'coverage' }))).instance
+  }
+  // What ran in an isolate that reached a limit went with it.
+  const count = async () => {
+    if (coverage && instance) coverage.add(artifact, await instance.cell.coverage(instance.key))
   }
 
   await begin()
@@ -97,7 +107,7 @@ async function* testFile(
   const only = tests.some((test) => test.only)
   const chosen = [...tests.entries()].filter(([, test]) => wanted(test.name) && (test.only || !only))
   yield { type: 'file', file, tests: chosen.length, filteredOut: tests.length - chosen.length, only }
-  if (chosen.length === 0) return
+  if (chosen.length === 0) return await count()
   await ask('begin')
   for (const [index, { name, stack }] of chosen) {
     const at = placeOf(stack, artifact) ?? file
@@ -113,6 +123,7 @@ async function* testFile(
     }
   }
   await ask('end')
+  await count()
 }
 
 function endedBy(thrown: unknown, name: string): TestOutcome {

@@ -18,6 +18,10 @@ export type CellCalls = {
   /** Disposes the isolate, whatever runs in it. */
   unload(head: { module: string }): Promise<Message<null>>
   ping(head: null): Promise<Message<null>>
+  /** Answered by what was counted since the module was loaded, as coverage/counts.ts reads it. */
+  coverage(head: { module: string }): Promise<Message<null>>
+  /** Body: what a debugger says, a message of the Chrome DevTools protocol. `run` lets a module begin that waits for it. */
+  debug(head: { module: string; run?: boolean }, message: string): Promise<Message<null>>
 }
 
 export type HostCalls = {
@@ -27,11 +31,15 @@ export type HostCalls = {
   lost(head: LostReport): Promise<Message<null>>
   /** A thread of the cell is lost to V8: no new work should go there, and it should end soon. */
   doomed(head: { why: string; module?: string }): Promise<Message<null>>
+  /** Body: what V8 says to the debugger of a module. */
+  debugged(head: { module: string }, message: string): Promise<Message<null>>
 }
 
 export interface CellSettings {
   /** Guest threads that may run at one time. */
   threads: number
+  /** What V8's inspector is opened for: to count what runs, or for a debugger, for which the module may wait. */
+  inspect?: 'coverage' | 'debugger' | 'waiting'
 }
 
 export interface Budget {
@@ -84,4 +92,6 @@ export const FRAME_BYTES = {
   toCell: 16 * 1024 * 1024,
   /** Largest frame the host reads: a verdict, or the arguments of a capability, a character of which takes up to 3 bytes. */
   toHost: 4 * 1024 * 1024,
+  /** The same of a cell with an inspector, which tells scripts whole. */
+  inspected: 64 * 1024 * 1024,
 } as const

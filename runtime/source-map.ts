@@ -5,7 +5,8 @@ export interface Mappings {
   rows: Int32Array
 }
 
-const FIELDS = 5
+/** Numbers of a row. */
+export const FIELDS = 5
 const DIGITS = new Int8Array(128).fill(-1)
 for (const [value, digit] of [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'].entries()) {
   DIGITS[digit.charCodeAt(0)] = value

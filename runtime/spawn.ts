@@ -85,7 +85,7 @@ export async function spawnCell(
     child.kill('SIGKILL')
   }
   const wire = connect<CellCalls>(child.stdio[3] as Duplex, calls, {
-    maxFrameBytes: FRAME_BYTES.toHost,
+    maxFrameBytes: settings.inspect ? FRAME_BYTES.inspected : FRAME_BYTES.toHost,
     onClose: ({ violation }) => kill(new BulkheadError('CELL_LOST', 'the cell that ran this is gone'), violation),
   })
   child.on('error', (error) => {

@@ -19,7 +19,7 @@ const LIST = ['net', 'env', 'read', 'write', 'sys', 'import'] as const
 /** Accepted, and of no effect on what runs: types are never checked, unstable names are there, and nobody is asked. */
 const IDLE = ['no-prompt', 'quiet', 'check', 'no-check', 'no-lock', 'no-npm', 'no-remote', 'cached-only', 'reload', 'no-config']
 const VALUED = ['config', 'import-map', 'filter', 'ignore', 'hook', 'input']
-const SWITCHES = ['allow-all', 'fail-fast', 'permit-no-files', 'no-run']
+const SWITCHES = ['allow-all', 'fail-fast', 'permit-no-files', 'no-run', 'coverage']
 const SHORT: Readonly<Record<string, string>> = { A: 'allow-all', N: 'allow-net', E: 'allow-env', R: 'allow-read', W: 'allow-write', S: 'allow-sys', c: 'config', q: 'quiet', r: 'reload' }
 
 const REFUSED: Readonly<Record<string, string>> = {
@@ -28,7 +28,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   inspect: "isolated-vm's inspector ends the process on this Node, so that nobody can attach",
   'inspect-brk': "isolated-vm's inspector ends the process on this Node, so that nobody can attach",
   'inspect-wait': "isolated-vm's inspector ends the process on this Node, so that nobody can attach",
-  coverage: 'V8 gives the coverage of an isolate to its inspector alone, which isolated-vm has not on this Node',
+  coverage: 'it is measured by bulkhead test',
   watch: 'run it again, or let a server watch its modules folder',
   parallel: 'each file has an isolate of its own, one after the other',
   shuffle: 'tests run in the order in which they are declared',
@@ -58,12 +58,13 @@ export function readScriptFlags(args: readonly string[], allowed: readonly strin
   const flags: Flags = {}
   for (const given of front) {
     const [, name = '', value] = /^--([^=]+)(?:=(.*))?$/s.exec(given) ?? []
-    const refused = REFUSED[name]
+    const refused = allowed.includes(name) ? undefined : REFUSED[name]
     if (refused) throw wrong(`--${name} cannot be given, ${refused}`)
     const takesValue = VALUED.includes(name)
     const known = lists.includes(name) || IDLE.includes(name) || name.startsWith('unstable') || ((takesValue || SWITCHES.includes(name)) && (name === 'allow-all' || allowed.includes(name)))
     if (!known) throw wrong(`there is no option ${given.slice(0, 100)}`)
     if (takesValue && value === undefined) throw wrong(`--${name} needs a value`)
+    if (SWITCHES.includes(name) && value !== undefined) throw wrong(`--${name} takes no value`)
     const earlier = flags[name]
     flags[name] = value === undefined ? true : typeof earlier === 'string' ? `${earlier},${value}` : value
   }

@@ -1,6 +1,8 @@
 import type { TestOutcome } from '../../bridge/deno/test-report.ts'
 import type { BulkheadError } from '../../bridge/errors.ts'
+import type { FileSummary } from '../../runtime/coverage/collect.ts'
 import type { TestEvent } from '../../runtime/module-tests.ts'
+import { coverageLines } from './coverage-lines.ts'
 import { EXIT } from './exit.ts'
 import { closing, FAILED, fileLine, plain, testLines } from './test-lines.ts'
 
@@ -21,6 +23,7 @@ export async function reportTests(events: AsyncIterable<TestEvent>, failFast = f
   const counts = { passed: 0, failed: 0, ignored: 0, filteredOut: 0, steps: { ok: 0, failed: 0, ignored: 0 } }
   const failures: Failure[] = []
   const broken: Array<{ file: string; error: BulkheadError }> = []
+  let covered: FileSummary[] = []
   let usedOnly = false
   const print = (text: string) => process.stdout.write(text)
 
@@ -32,6 +35,8 @@ export async function reportTests(events: AsyncIterable<TestEvent>, failFast = f
     } else if (event.type === 'broken') {
       broken.push(event)
       print(`./${plain(event.file)} ... ${FAILED}\n`)
+    } else if (event.type === 'coverage') {
+      covered = event.files
     } else {
       const { outcome, output, at } = event
       counts[outcome.status === 'ok' ? 'passed' : outcome.status]++
@@ -42,7 +47,9 @@ export async function reportTests(events: AsyncIterable<TestEvent>, failFast = f
     if (failFast && (counts.failed > 0 || broken.length > 0)) break
   }
   print(closing({ counts, failures, broken, usedOnly, ms: performance.now() - startedAt }))
-  return counts.failed > 0 || broken.length > 0 || usedOnly ? EXIT.failed : EXIT.ok
+  if (counts.failed > 0 || broken.length > 0 || usedOnly) return EXIT.failed
+  if (covered.length > 0) print(coverageLines(covered))
+  return EXIT.ok
 }
 
 /** What failed by itself, the failed steps of a test among it. */

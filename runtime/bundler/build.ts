@@ -23,6 +23,8 @@ export interface BuildRequest {
   name: string
   /** What stands between the module and whoever loads it; without one, nothing does. */
   harness?: Harness
+  /** Whether what nothing uses is kept. */
+  whole?: boolean
   /** Files that take the place of its settings. */
   settings?: NamedSettings
   /** What was fetched for it so far. */
@@ -76,7 +78,7 @@ export async function build(request: BuildRequest): Promise<BuildAnswer> {
 }
 
 /** One pass after the other, until every global of Node that is named somewhere was there. */
-async function buildPasses({ folder, entry, name, harness, settings: named, pins = NO_PINS }: BuildRequest): Promise<BuildAnswer> {
+async function buildPasses({ folder, entry, name, harness, whole = false, settings: named, pins = NO_PINS }: BuildRequest): Promise<BuildAnswer> {
   const start = posix.normalize(entry)
   const root = `file:///${encodeURIComponent(name)}/`
   const digests: Record<string, string> = {}
@@ -97,6 +99,7 @@ async function buildPasses({ folder, entry, name, harness, settings: named, pins
       .build({
         ...OPTIONS,
         ...settings.compiler,
+        ...(whole && { treeShaking: false }),
         inject: [...new Set([...globals].map((global) => `bulkhead:global/${GLOBALS[global]}`))],
         stdin: {
           contents: harness

@@ -1,8 +1,9 @@
 import { Socket } from 'node:net'
 import type { GuestSettings } from '../../bridge/contract.ts'
 import { BulkheadError } from '../../bridge/errors.ts'
-import { type CellCalls, FRAME_BYTES, type HostCalls } from '../protocol.ts'
+import { type CellCalls, type CellSettings, FRAME_BYTES, type HostCalls } from '../protocol.ts'
 import { connect } from '../rpc.ts'
+import { fittingMessage, startCoverage, takeCoverage } from './inspector.ts'
 import { createSnapshot, type Snapshot } from './isolate.ts'
 import { placeModule, type PlacedModule } from './placed.ts'
 import { createSlots, type Slots } from './slots.ts'
@@ -15,11 +16,14 @@ const die = () => process.kill(process.pid, 'SIGKILL')
 const modules = new Map<string, PlacedModule>()
 let snapshot: Snapshot
 let slots: Slots
+let inspect: CellSettings['inspect']
+const begun = Promise.withResolvers<void>()
 
 const calls: CellCalls = {
   async boot(settings, bridge) {
     snapshot = createSnapshot(bridge)
     slots = createSlots(settings.threads)
+    inspect = settings.inspect
     startWatchdog(modules, slots, doomed)
     return { head: null, body: '' }
   },
@@ -28,6 +32,7 @@ const calls: CellCalls = {
     const module = placeModule(order, code, {
       snapshot,
       slots,
+      inspected: inspect !== undefined,
       outside: {
         ask: async (execution, capability, args) => (await host.call('ask', { module: order.module, execution, capability }, args)).body,
         lost: (error) => {
@@ -38,6 +43,7 @@ const calls: CellCalls = {
     })
     modules.set(order.module, module)
     try {
+      await openInspection(module, order.module)
       return await module.load()
     } catch (thrown) {
       module.retire()
@@ -54,6 +60,26 @@ const calls: CellCalls = {
     return { head: null, body: '' }
   },
   ping: async () => ({ head: null, body: '' }),
+  async coverage(order) {
+    const { inspector, url } = find(order)
+    if (!inspector) throw new BulkheadError('UNAVAILABLE', 'nothing was counted')
+    return { head: null, body: await takeCoverage(inspector, url) }
+  },
+  async debug({ run, ...order }, message) {
+    find(order).inspector?.dispatch(message)
+    if (run) begun.resolve()
+    return { head: null, body: '' }
+  },
+}
+
+/** What has to be so before the first line of a module runs. */
+async function openInspection({ inspector }: PlacedModule, key: string): Promise<void> {
+  if (!inspector) return
+  if (inspect === 'coverage') return await startCoverage(inspector)
+  inspector.listen((message) => {
+    host.call('debugged', { module: key }, fittingMessage(message)).catch(() => {})
+  })
+  if (inspect === 'waiting') await begun.promise
 }
 
 function find({ module: name }: { module: string }): PlacedModule {

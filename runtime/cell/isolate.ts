@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import ivm from 'isolated-vm'
 import type { GuestEntries, Post } from '../../bridge/contract.ts'
 import { CHUNKS, PRELOADED } from '../../bridge/web/chunks.ts'
+import { type Inspector, openInspector } from './inspector.ts'
 
 const SEED_BYTES = 32
 /** Whether code names a global of the chunks that are worth having ready: 0.5 ms more for each, 5 ms less for the first touch. */
@@ -53,6 +54,8 @@ export interface Isolate {
   /** Milliseconds of CPU; while a thread is inside, its time is counted by the wall clock. */
   cpuMs(): number
   isDisposed(): boolean
+  /** Where one was asked for. */
+  readonly inspector: Inspector | undefined
   dispose(): void
 }
 
@@ -72,6 +75,8 @@ interface IsolateOptions {
   /** GuestSettings as JSON. */
   settings: string
   memoryMB: number
+  /** Whether V8's inspector is to be opened in it. */
+  inspected?: boolean
   /** V8 has lost the isolate; its thread never comes back, and the process cannot exit by itself. */
   onCatastrophe(message: string): void
 }
@@ -80,8 +85,9 @@ interface IsolateOptions {
 const TAKE_START = '__bulkhead.start'
 const TAKE_DELIVER = '(({ deliver }) => (delete globalThis.__bulkhead, deliver))(__bulkhead)'
 
-export function createIsolate({ snapshot, code, filename, settings, memoryMB, onCatastrophe }: IsolateOptions): Isolate {
-  const isolate = new ivm.Isolate({ memoryLimit: memoryMB, snapshot: snapshot.blobFor(code), onCatastrophicError: onCatastrophe })
+export function createIsolate({ snapshot, code, filename, settings, memoryMB, inspected = false, onCatastrophe }: IsolateOptions): Isolate {
+  const isolate = new ivm.Isolate({ memoryLimit: memoryMB, inspector: inspected, snapshot: snapshot.blobFor(code), onCatastrophicError: onCatastrophe })
+  const inspector = inspected ? openInspector(isolate) : undefined
   let settingsCopy = new ivm.ExternalCopy(settings)
   let compiling: Promise<ivm.Script[]> | undefined
   let lastCpuMs = 0
@@ -96,7 +102,7 @@ export function createIsolate({ snapshot, code, filename, settings, memoryMB, on
 
       async function make(flat: readonly string[]): Promise<void> {
         // Not `createContextSync`: of a heap that is full, the thread that makes a context collects the garbage.
-        const [made, scripts] = await Promise.all([isolate.createContext(), compile()])
+        const [made, scripts] = await Promise.all([isolate.createContext({ inspector: inspected }), compile()])
         context = made
         // The artifact is one function expression: running the script defines it and enters nothing of the module's.
         const [start, delivering, run] = (await Promise.all(scripts.map((script) => script.run(made, { reference: true })))) as ivm.Reference[]
@@ -129,7 +135,9 @@ export function createIsolate({ snapshot, code, filename, settings, memoryMB, on
       return lastCpuMs
     },
     isDisposed: () => isolate.isDisposed,
+    inspector,
     dispose() {
+      inspector?.close()
       if (!isolate.isDisposed) isolate.dispose()
     },
   }

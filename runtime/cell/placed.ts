@@ -6,6 +6,7 @@ import type { Message } from '../rpc.ts'
 import { type Entry, openEntrance } from './entrance.ts'
 import { cpuError, type Execution, memoryError, openExecution, timeoutError } from './execution.ts'
 import { guestFailure, readGuestError, refusalText, rejectionText } from './guest-error.ts'
+import type { Inspector } from './inspector.ts'
 import { createIsolate, type Snapshot } from './isolate.ts'
 import { openRealms } from './realms.ts'
 import { isCellCall, openServices } from './services.ts'
@@ -23,6 +24,9 @@ export interface Outside {
 /** A module's instance in this cell: its isolate, the contexts in it, and the executions open there. */
 export interface PlacedModule {
   readonly memoryMB: number
+  readonly inspector: Inspector | undefined
+  /** What its script is called. */
+  readonly url: string
   load(): Promise<Message<Usage>>
   run(order: CallOrder, text: string): Promise<Message<Usage>>
   /** Contexts that are made from now on have these settings instead; what is in one that is there it is told by a call. */
@@ -52,7 +56,7 @@ const unlessRefused = (stored: Promise<unknown>) =>
 export function placeModule(
   order: LoadOrder,
   body: string,
-  cell: { snapshot: Snapshot; slots: Slots; outside: Outside },
+  cell: { snapshot: Snapshot; slots: Slots; outside: Outside; inspected: boolean },
 ): PlacedModule {
   const { name, budget, settings } = order
   const code = body.slice(0, body.length - (order.moreLength ?? 0))
@@ -71,12 +75,14 @@ export function placeModule(
     else askHost(execution, kind === 'ask' ? ask : undefined, postName, text)
   }
   let guestSettings = { ...settings, ...(JSON.parse(body.slice(code.length) || '{}') as Partial<GuestSettings>) }
+  const url = `bulkhead:///${name}`
   const isolate = createIsolate({
     snapshot: cell.snapshot,
     code,
-    filename: `bulkhead:///${name}`,
+    filename: url,
     settings: JSON.stringify(guestSettings),
     memoryMB: budget.memoryMB,
+    inspected: cell.inspected,
     onCatastrophe(message) {
       dispose(memoryError(budget.memoryMB))
       cell.outside.doomed(`V8 lost the isolate of ${name}, ${message}`)
@@ -201,6 +207,8 @@ export function placeModule(
 
   return {
     memoryMB: budget.memoryMB,
+    inspector: isolate.inspector,
+    url,
     load() {
       const execution = open(order.execution, budget)
       entrance.enqueue({ kind: 'load', id: execution.id, text: '', execution })
