@@ -59,7 +59,10 @@ export async function answerTo(call: Call): Promise<unknown> {
   const complete = given.common.interactive === true ? await askForMissing(declaration, given, io) : given
   refuseIncomplete(declaration, complete)
   const asked = await readInputs(declaration, complete, io)
-  if (declaration.lists && complete.common.page !== undefined) return pagesOf(readPage(String(complete.common.page)), asked.input, (input) => sent(call, { ...asked, input }))
+  const limit = declaration.input.properties?.['limit']
+  if (declaration.lists && limit && complete.common.page !== undefined) {
+    return pagesOf(readPage(String(complete.common.page)), asked.input, limit, (input) => sent(call, { ...asked, input }))
+  }
   return sent(call, asked)
 }
 

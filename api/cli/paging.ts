@@ -1,3 +1,4 @@
+import type { Schema } from './declaration.ts'
 import { UsageError } from './usage.ts'
 
 interface Page {
@@ -13,18 +14,39 @@ export function readPage(text: string): number | 'all' {
   return page
 }
 
+type Ask = (input: Record<string, unknown>) => Promise<unknown>
+
 /**
- * One page of a list, by its number, or all of them as one. The API has cursors, which hold while items come and go; a
- * page's number costs a request for each page before it.
+ * One page of a list, by its number, or all of them as one. The API has cursors, which hold while items come and go: what
+ * lies before a page is read over in the largest steps that the list has.
+ *
+ * @param limit of the list's input, with what a page has unless it is given, and at most
  */
-export async function pagesOf(wanted: number | 'all', input: Record<string, unknown>, ask: (input: Record<string, unknown>) => Promise<unknown>): Promise<unknown> {
+export async function pagesOf(wanted: number | 'all', input: Record<string, unknown>, limit: Schema, ask: Ask): Promise<unknown> {
+  const most = limit.maximum ?? Infinity
+  const given = typeof input['limit'] === 'number' ? input['limit'] : undefined
+  if (wanted === 'all') return all({ ...input, limit: given ?? most }, ask)
+  const size = given ?? Number(limit.default)
+  let cursor = input['cursor'] as string | null | undefined
+  for (let before = (wanted - 1) * size; before > 0 && cursor !== null; ) {
+    const { items, nextCursor } = await pageAfter(cursor, { ...input, limit: size > most ? size : Math.min(before, most) }, ask)
+    before -= items.length
+    cursor = nextCursor
+  }
+  return cursor === null ? { items: [], nextCursor: null } : pageAfter(cursor, input, ask)
+}
+
+async function all(input: Record<string, unknown>, ask: Ask): Promise<Page> {
   const items: unknown[] = []
   let cursor = input['cursor'] as string | null | undefined
-  for (let page = 1; ; page++) {
-    const answer = (await ask({ ...input, ...(typeof cursor === 'string' && { cursor }) })) as Page
-    if (page === wanted) return answer
-    if (wanted === 'all') items.push(...answer.items)
+  for (;;) {
+    const answer: Page = await pageAfter(cursor, input, ask)
+    items.push(...answer.items)
     cursor = answer.nextCursor
-    if (cursor === null) return { ...answer, items, nextCursor: null }
+    if (cursor === null) return { ...answer, items }
   }
+}
+
+async function pageAfter(cursor: string | null | undefined, input: Record<string, unknown>, ask: Ask): Promise<Page> {
+  return (await ask({ ...input, ...(typeof cursor === 'string' && { cursor }) })) as Page
 }
