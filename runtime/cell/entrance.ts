@@ -45,10 +45,21 @@ export interface Entrance {
 export function openEntrance(module: string, isolate: Pick<Isolate, 'cpuMs'>, realms: Pick<Realms, 'enter'>, slots: Slots, onFailure: (realm: number, thrown: unknown) => void): Entrance {
   let queue: Delivery[] = []
   let taken = false
+  let awaited = false
   let closed = false
   let release = () => {}
   let entry: Entry | undefined
   let meanCpuMs = CHEAP_CPU_MS
+
+  /** What comes in one turn of the event loop enters together. */
+  function pumpSoon(): void {
+    if (taken || awaited) return
+    awaited = true
+    queueMicrotask(() => {
+      awaited = false
+      pump()
+    })
+  }
 
   function pump(): void {
     if (taken || closed || queue.length === 0) return
@@ -107,7 +118,7 @@ export function openEntrance(module: string, isolate: Pick<Isolate, 'cpuMs'>, re
     enqueue(delivery) {
       if (closed) return
       queue.push(delivery)
-      pump()
+      pumpSoon()
     },
     drop(realm) {
       queue = queue.filter(({ execution }) => execution.realm !== realm)

@@ -116,10 +116,7 @@ export function createIsolate({ snapshot, code, filename, settings, memoryMB, in
       }
 
       return {
-        async enter(flat) {
-          if (deliver) await deliver.apply(undefined, [...flat])
-          else await make(flat)
-        },
+        enter: (flat) => (deliver ? deliver.apply(undefined, [...flat]) : make(flat)),
         release() {
           deliver?.release()
           context?.release()

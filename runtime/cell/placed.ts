@@ -70,7 +70,7 @@ export function placeModule(
     const execution = named?.realm === realm ? named : undefined
     if (kind === 'failed' && !execution) complain(realm, text)
     else if (!execution || gone) return
-    else if (kind === 'done') void finish(execution, text)
+    else if (kind === 'done') finish(execution, text)
     else if (kind === 'failed') failed(execution, guestFailure(text))
     else askHost(execution, kind === 'ask' ? ask : undefined, postName, text)
   }
@@ -130,7 +130,12 @@ export function placeModule(
   }
 
   /** An execution has succeeded only when its records are in the database. */
-  async function finish(execution: Execution, result: string): Promise<void> {
+  function finish(execution: Execution, result: string): void {
+    if (execution.unstored.size > 0) void finishStored(execution, result)
+    else end(execution, () => execution.succeed(result, runningMs(execution)))
+  }
+
+  async function finishStored(execution: Execution, result: string): Promise<void> {
     try {
       while (execution.unstored.size > 0) await Promise.all([...execution.unstored].map(unlessRefused))
       end(execution, () => execution.succeed(result, runningMs(execution)))
