@@ -21,8 +21,13 @@ export interface Body {
   readonly isUsed: boolean
   /** Whether it may not be read: it was, or somebody holds the reader. */
   readonly isUnusable: boolean
-  /** All of its bytes, once. @throws TypeError where it may not be read */
-  consume(): Promise<Bytes>
+  /**
+   * All of its bytes, once.
+   *
+   * @param own whether they are to be nobody else's
+   * @throws TypeError where it may not be read
+   */
+  consume(own?: boolean): Promise<Bytes>
   /** Another body with the same bytes. */
   fork(): Body
   /** The body for somebody else; this one counts as read. */
@@ -38,6 +43,7 @@ export interface Source {
   /** Where they are all there. */
   readonly bytes?: Bytes
   stream(): ReadableStream<Bytes>
+  /** Nobody else's, where they are not all there. */
   drain(): Promise<Bytes>
 }
 
@@ -56,10 +62,10 @@ export function bodyOf(source: Source): Body {
     get isUnusable() {
       return stream ? stream.locked || isDisturbed(stream) : isConsumed
     },
-    async consume() {
-      if (stream) return drain(stream)
+    async consume(own = false) {
+      if (stream) return drain(stream, own)
       isConsumed = true
-      return source.drain()
+      return own && source.bytes ? source.bytes.slice() : source.drain()
     },
     fork() {
       if (!stream && source.bytes) return bodyOf(source)
@@ -103,7 +109,7 @@ export function bodyOfStream(given: ReadableStream<Bytes>): Body {
     get isUnusable() {
       return stream.locked || isDisturbed(stream)
     },
-    consume: () => drain(stream),
+    consume: (own = false) => drain(stream, own),
     fork() {
       const [own, other] = stream.tee()
       stream = own
@@ -130,12 +136,12 @@ function usedStream(): ReadableStream<Bytes> {
   return stream
 }
 
-async function drain(stream: ReadableStream<Bytes>): Promise<Bytes> {
+async function drain(stream: ReadableStream<Bytes>, own: boolean): Promise<Bytes> {
   const reader = stream.getReader()
   const parts: Bytes[] = []
   for (;;) {
     const { done, value } = await reader.read()
-    if (done) return parts.length === 1 ? (parts[0] as Bytes) : concat(parts)
+    if (done) return parts.length === 1 && !own ? (parts[0] as Bytes) : concat(parts)
     if (!((value as unknown) instanceof Uint8Array)) throw new TypeError('Cannot read body: a chunk of its stream is not a Uint8Array')
     parts.push(value)
   }
@@ -169,11 +175,11 @@ export interface Bodied {
 
 /** The members that both interfaces share, read from what `of` finds in an instance; it throws for anything else. */
 export function bodyMembers(of: (self: unknown) => Bodied): object {
-  const consume = async (self: unknown): Promise<Bytes> => {
+  const consume = async (self: unknown, own = false): Promise<Bytes> => {
     const { body } = of(self)
     if (!body) return new Uint8Array(0)
     if (body.isUnusable) throw new TypeError('Body already consumed.')
-    return body.consume()
+    return body.consume(own)
   }
   const typeOf = (self: unknown) => getHeader(of(self).headers, 'content-type')
   return {
@@ -184,13 +190,13 @@ export function bodyMembers(of: (self: unknown) => Bodied): object {
       return of(this).body?.isUsed ?? false
     },
     async arrayBuffer() {
-      return (await consume(this)).slice().buffer
+      return (await consume(this, true)).buffer
     },
     async blob() {
       return new Blob([await consume(this)], { type: mediaType(typeOf(this))?.text ?? '' })
     },
     async bytes() {
-      return (await consume(this)).slice()
+      return consume(this, true)
     },
     async formData() {
       return readForm(await consume(this), typeOf(this))

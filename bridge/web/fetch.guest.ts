@@ -1,12 +1,12 @@
 import { whenAborted } from './abort.guest.ts'
 import { type Body, bodyOf, bodyOfBytes } from './body.guest.ts'
-import { type Bytes, concat } from './blob.guest.ts'
+import type { Bytes } from './blob.guest.ts'
 import { dataUrl } from './data-url.guest.ts'
 import { frozenHeaders, headerListOf, type HeaderList } from './headers.guest.ts'
 import { type HostAsk, hostAsker } from './host.guest.ts'
 import { needArguments } from './interface.guest.ts'
 import { blobOfUrl } from './object-url.guest.ts'
-import { fromBase64, toBase64 } from './native-base64.guest.ts'
+import { fromBase64, gather, type Gathered, toBase64 } from './native-base64.guest.ts'
 import { innerRequest, type InnerRequest, Request } from './request.guest.ts'
 import { type Response, responseFrom } from './response.guest.ts'
 import { ReadableStream } from './streams.guest.ts'
@@ -148,7 +148,7 @@ function bodyOfExchange(head: Head, id: number, ask: HostAsk, signal: Request['s
       fail = reject
       try {
         signal.throwIfAborted()
-        return await Promise.race([whole(first, read), aborted])
+        return await Promise.race([whole(gather(expectedLength(head)), first, read), aborted])
       } catch (thrown) {
         throw signal.aborted ? signal.reason : asFetchError(thrown)
       } finally {
@@ -159,16 +159,24 @@ function bodyOfExchange(head: Head, id: number, ask: HostAsk, signal: Request['s
 }
 
 /** All pieces; while one is read the next one is on its way. */
-async function whole(first: string | undefined, read: () => Promise<string>): Promise<Bytes> {
-  const parts = first === undefined ? [] : [fromBase64(first.slice(1))]
+async function whole(bytes: Gathered, first: string | undefined, read: () => Promise<string>): Promise<Bytes> {
+  if (first !== undefined) bytes.add(first.slice(1))
   for (let next = read(); ; ) {
     const ahead = read()
     ahead.catch(() => {}) // after the last one there is none
     const piece = await next
-    if (piece.length > 1) parts.push(fromBase64(piece.slice(1)))
-    if (piece.startsWith('.')) return parts.length === 1 ? (parts[0] as Bytes) : concat(parts)
+    bytes.add(piece.slice(1))
+    if (piece.startsWith('.')) return bytes.whole()
     next = ahead
   }
+}
+
+/** A server that says so much and sends less has cost the module no more than this. */
+const MAX_EXPECTED = 1024 * 1024
+
+function expectedLength({ headers }: Head): number {
+  const length = Number(headers.find(([name]) => name === 'content-length')?.[1])
+  return Number.isInteger(length) && length > 0 ? Math.min(length, MAX_EXPECTED) : 0
 }
 
 interface Controller {
