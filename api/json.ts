@@ -4,6 +4,9 @@ import { depthOf, endOfString, MAX_DEPTH } from '../bridge/json.ts'
 /** A whole escape, or one character that may not be in a JSON text as it is. */
 const ESCAPE_OR_FAULT = /\\(?:["\\\/bfnrt]|u[\dA-Fa-f]{4})|[\p{Cc}--[\x7f-\x9f]]|\\/gv
 
+/** A letter of `__proto__` that is written as an escape. */
+const ESCAPED_LETTER = /\\u00(?:5f|6f|7[024])/i
+
 /**
  * Parses the JSON text of a request.
  *
@@ -16,11 +19,15 @@ export function parseJson(text: string): unknown {
     throw new BulkheadError('BAD_REQUEST', `the body is nested deeper than ${MAX_DEPTH} objects and arrays`)
   }
   try {
-    // The reviver is slow, and only a text with these characters can have the key.
-    return /__proto__|\\u005f/i.test(text) ? JSON.parse(text, refusePrototype) : JSON.parse(text)
+    return mayNamePrototype(text) ? JSON.parse(text, refusePrototype) : JSON.parse(text)
   } catch (thrown) {
     throw thrown instanceof BulkheadError ? thrown : notJson(text)
   }
+}
+
+/** The reviver is slow, and only a text with these characters can have the key. */
+function mayNamePrototype(text: string): boolean {
+  return text.includes('__proto__') || (text.includes('\\u00') && ESCAPED_LETTER.test(text))
 }
 
 function refusePrototype(key: string, value: unknown): unknown {
