@@ -113,11 +113,11 @@ describe('what an execution leaves behind', () => {
     expect(lab.records.filter(({ type }) => type === 'late')).toEqual([])
   })
 
-  test('does not add up: a thousand executions that each keep a megabyte fit into 64', { timeout: 120_000 }, async () => {
-    const module = await lab.place('', `keep() { globalThis.kept = new Array(1 << 17).fill(0.5); setInterval(() => globalThis.kept, 1e6); return globalThis.kept.length }`)
+  test('does not add up: a thousand executions that each keep two megabytes fit into 32', { timeout: 120_000 }, async () => {
+    const module = await lab.place('', `keep() { globalThis.kept = new Array(1 << 18).fill(0.5); setInterval(() => globalThis.kept, 1e6); return globalThis.kept.length }`, '{ maxMemoryMB: 32 }')
     const many = async (calls: number) => {
       for (let left = calls; left > 0; left -= 4) {
-        expect(await Promise.all([1, 2, 3, 4].map(() => module.ask('keep')))).toEqual(Array(4).fill(1 << 17))
+        expect(await Promise.all([1, 2, 3, 4].map(() => module.ask('keep')))).toEqual(Array(4).fill(1 << 18))
       }
     }
     await many(200)

@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import ivm from 'isolated-vm'
 import type { GuestEntries, Post } from '../../bridge/contract.ts'
+import { BulkheadError } from '../../bridge/errors.ts'
 import { CHUNKS, PRELOADED } from '../../bridge/web/chunks.ts'
 import { type Inspector, openInspector } from './inspector.ts'
 
 const SEED_BYTES = 32
+const SPINS = 3
+const MAX_REFUSAL = 500
 /** Whether code names a global of the chunks that are worth having ready: 0.5 ms more for each, 5 ms less for the first touch. */
 const NAMED = new RegExp(`\\b(?:${PRELOADED.flatMap((name) => CHUNKS[name]).join('|')})\\b`)
 
@@ -51,6 +54,11 @@ export interface Isolate {
   openContext(post: Post): GuestContext
   /** Contexts that are entered for the first time from now on have these GuestSettings. */
   take(settings: string): void
+  /**
+   * Resolves when the thread has left that did the last work in it. Until then V8 holds the contexts that the thread was
+   * in, released or not, and a thread that finds more work each time never leaves.
+   */
+  left(): Promise<void>
   /** Milliseconds of CPU; while a thread is inside, its time is counted by the wall clock. */
   cpuMs(): number
   isDisposed(): boolean
@@ -61,7 +69,11 @@ export interface Isolate {
 
 /** A realm of its own, with the bridge in it, made when it is first entered. */
 export interface GuestContext {
-  /** Brings deliveries in on a thread of isolated-vm's pool, never the main thread; resolves when it has left the isolate. */
+  /**
+   * Brings deliveries in on a thread of isolated-vm's pool, never the main thread; resolves when it has left the isolate.
+   *
+   * @throws LOAD_FAILED where V8 does not take the code; a rejection that nobody in it has handled
+   */
   enter(flat: readonly string[]): Promise<void>
   /** Lets go of it, so that V8 may collect it. */
   release(): void
@@ -93,7 +105,14 @@ export function createIsolate({ snapshot, code, filename, settings, memoryMB, in
   let lastCpuMs = 0
 
   /** Each is compiled once for all contexts, and what V8 has made of its functions is theirs as well. */
-  const compile = () => (compiling ??= Promise.all([TAKE_START, TAKE_DELIVER, code].map((text) => isolate.compileScript(text, text === code ? { filename } : {}))))
+  async function compile(): Promise<ivm.Script[]> {
+    try {
+      return await Promise.all([TAKE_START, TAKE_DELIVER, code].map((text) => isolate.compileScript(text, text === code ? { filename } : {})))
+    } catch (thrown) {
+      // The bundler does not look into everything: regular expressions are read by V8 alone.
+      throw new BulkheadError('LOAD_FAILED', `cannot load, ${String(thrown).slice(0, MAX_REFUSAL)}`)
+    }
+  }
 
   return {
     openContext(post) {
@@ -102,7 +121,7 @@ export function createIsolate({ snapshot, code, filename, settings, memoryMB, in
 
       async function make(flat: readonly string[]): Promise<void> {
         // Not `createContextSync`: of a heap that is full, the thread that makes a context collects the garbage.
-        const [made, scripts] = await Promise.all([isolate.createContext({ inspector: inspected }), compile()])
+        const [made, scripts] = await Promise.all([isolate.createContext({ inspector: inspected }), (compiling ??= compile())])
         context = made
         // The artifact is one function expression: running the script defines it and enters nothing of the module's.
         const [start, delivering, run] = (await Promise.all(scripts.map((script) => script.run(made, { reference: true })))) as ivm.Reference[]
@@ -126,6 +145,16 @@ export function createIsolate({ snapshot, code, filename, settings, memoryMB, in
     take(next) {
       settingsCopy.release()
       settingsCopy = new ivm.ExternalCopy(next)
+    },
+    async left() {
+      for (let turns = 0; !isolate.isDisposed; turns++) {
+        // One turn at least: what isolated-vm itself holds of the work goes with it.
+        await new Promise((resolve) => (turns < SPINS ? setImmediate(resolve) : setTimeout(resolve, 1)))
+        if (isolate.isDisposed) return
+        const before = isolate.cpuTime
+        // While a thread is inside, its clock runs.
+        if (isolate.cpuTime === before) return
+      }
     },
     cpuMs() {
       if (!isolate.isDisposed) lastCpuMs = Number(isolate.cpuTime) / 1e6

@@ -188,9 +188,15 @@ export function placeModule(
     if (gone) return
     // We did not dispose of it: V8 does so by itself for memory alone, also between two entries.
     if (isolate.isDisposed()) return dispose(memoryError(budget.memoryMB))
+    if (thrown instanceof BulkheadError) return failAll(realm, thrown)
     // A rejection that nobody handled: the listeners of `unhandledrejection` may prevent what it would cost.
     const execution = firstIn(realm)
     if (execution) entrance.enqueue({ kind: 'rejection', id: execution.id, text: rejectionText(thrown), execution })
+  }
+
+  /** Nothing has entered that realm, and nothing will. */
+  function failAll(realm: number, error: BulkheadError): void {
+    for (const execution of [...executions.values()]) if (execution.realm === realm) end(execution, () => execution.fail(error))
   }
 
   function dispose(error: BulkheadError): void {

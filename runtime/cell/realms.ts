@@ -104,6 +104,7 @@ export function openRealms(isolate: Isolate, { fresh, maxTimers, heard, fire }: 
       try {
         await own.context.enter(isTold ? flat : ['elsewhere' satisfies DeliveryKind, '', held, ...flat])
       } finally {
+        if (fresh) await isolate.left()
         own.inside = false
         if (own.left) release(realm, own)
       }

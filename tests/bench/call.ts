@@ -15,15 +15,22 @@ const CONTEXT_CHARACTERS = 2_500
 
 /**
  * A call with a context of 2.5 KB, from the object that an application holds to the verdict as an object: of a worker
- * thread, of a module in its cell, and of a hook with that module through pipeline, supervisor and admission.
+ * thread, of a module in its cell, and of a hook with that module through pipeline, supervisor and admission; and of
+ * modules that have a context of their own for each call, as the first one and one that names common globals.
  */
 export async function benchCall(): Promise<void> {
   await using scratch = await openScratch()
   const echo = await scratch.read(await scratch.write(ECHO))
   const lost: Record<string, number> = { module: 0, hook: 0 }
-  const module = openResident(echo, { cells: await scratch.cells({ events: { tell: ({ type }) => void (type === 'cell:lost' && count(lost, 'module')) } }), trust: () => 'installed' })
   await using database = await openDatabase({ folder: scratch.folder, log: quiet })
   await using runtime = await startRuntime({ modules: scratch.modules, data: scratch.folder, cells: 1, database, log: quiet })
+  // The runtime, which is there already, does not find them.
+  const cells = await scratch.cells()
+  const fresh = async (name: string, top: string) =>
+    openResident(await scratch.read(await scratch.write({ ...ECHO, name, top, context: 'fresh' })), { cells, trust: () => 'installed' })
+  const freshModule = await fresh('fresh', '')
+  const freshNaming = await fresh('fresh-naming', '[() => URL, () => ReadableStream]')
+  const module = openResident(echo, { cells: await scratch.cells({ events: { tell: ({ type }) => void (type === 'cell:lost' && count(lost, 'module')) } }), trust: () => 'installed' })
   await using worker = await openEchoWorker()
 
   const context = contextOf(CONTEXT_CHARACTERS)
@@ -31,6 +38,8 @@ export async function benchCall(): Promise<void> {
   const subjects = {
     worker_threads: () => worker.call(context),
     module: async () => readVerdict(await module.call(context)),
+    'module, fresh context': async () => readVerdict(await freshModule.call(context)),
+    'the same, naming URL': async () => readVerdict(await freshNaming.call(context)),
     hook: async () => {
       const { failures } = await runtime.executeHook(context.hook, context)
       if (failures[0]) throw new Error(failures[0].message)

@@ -33,6 +33,7 @@ export interface Written {
   hook?: string
   limits?: Partial<Manifest['limits']>
   permissions?: string[]
+  context?: Manifest['context']
 }
 
 export const quiet = { debug() {}, info() {}, warn() {}, error() {} }
@@ -44,10 +45,10 @@ export async function openScratch(): Promise<Scratch> {
   return {
     folder,
     modules,
-    async write({ name, handler, top = '', hook = 'chat:before_ai', limits = {}, permissions = ['emit', 'log'] }) {
+    async write({ name, handler, top = '', hook = 'chat:before_ai', limits = {}, permissions = ['emit', 'log'], context = 'lasting' }) {
       const moduleFolder = join(modules, name)
       await mkdir(moduleFolder, { recursive: true })
-      const manifest = { name, version: '1.0.0', description: 'A part of a benchmark', hooks: [hook], blocking: { [hook]: true }, permissions, limits }
+      const manifest = { name, version: '1.0.0', description: 'A part of a benchmark', hooks: [hook], blocking: { [hook]: true }, permissions, limits, context }
       await writeFile(join(moduleFolder, 'module.yaml'), JSON.stringify(manifest))
       await writeFile(join(moduleFolder, 'index.js'), `${top}\nexport default { hooks: { async '${hook}'(ctx) { ${handler} } } }\n`)
       return moduleFolder
