@@ -40,9 +40,10 @@ export interface Entrance {
 
 /**
  * @param module by whose name its threads take their slots
+ * @param onEnded called with what was to be delivered in the name of an execution that has ended meanwhile
  * @param onFailure called with what an entry to a realm was rejected with, when its thread has left
  */
-export function openEntrance(module: string, isolate: Pick<Isolate, 'cpuMs'>, realms: Pick<Realms, 'enter'>, slots: Slots, onFailure: (realm: number, thrown: unknown) => void): Entrance {
+export function openEntrance(module: string, isolate: Pick<Isolate, 'cpuMs'>, realms: Pick<Realms, 'enter'>, slots: Slots, onEnded: (delivery: Delivery) => void, onFailure: (realm: number, thrown: unknown) => void): Entrance {
   let queue: Delivery[] = []
   let taken = false
   let awaited = false
@@ -64,8 +65,9 @@ export function openEntrance(module: string, isolate: Pick<Isolate, 'cpuMs'>, re
   function pump(): void {
     if (taken || closed || queue.length === 0) return
     take(() => {
+      clearEnded()
       const [first] = queue
-      if (!first) return leave() // it was dropped
+      if (!first) return leave()
       const batch = queue.splice(0, meanCpuMs < CHEAP_CPU_MS ? batchSize(first) : 1)
       stay(batch, first.execution.realm)
     })
@@ -75,6 +77,14 @@ export function openEntrance(module: string, isolate: Pick<Isolate, 'cpuMs'>, re
   function batchSize({ execution: { realm } }: Delivery): number {
     const next = queue.findIndex(({ kind, execution }, at) => at > 0 && (kind === 'timer' || execution.realm !== realm))
     return next < 0 ? MAX_BATCH : Math.min(next, MAX_BATCH)
+  }
+
+  /** What ended while it waited has no say any more, and its time is over: the isolate would pay for it. */
+  function clearEnded(): void {
+    if (!queue.some(({ execution }) => execution.over)) return
+    const ended = queue.filter(({ execution }) => execution.over)
+    queue = queue.filter(({ execution }) => !execution.over)
+    ended.forEach(onEnded)
   }
 
   function take(inside: () => void): void {

@@ -14,6 +14,8 @@ export interface Execution {
   /** Charged when an entry ends; a running entry's share is not in it yet. */
   cpuMs: number
   calls: number
+  /** It has been answered: nothing of it is to enter any more. */
+  over: boolean
   /** Errors of the module's that were told in its name, as they were nobody's. */
   complaints: number
   /** Emits that are not yet in the database. The execution ends only when they are. */
@@ -34,11 +36,18 @@ export function openExecution(id: string, budget: Budget, { lasting = false, rea
     realm,
     cpuMs: 0,
     calls: 0,
+    over: false,
     complaints: 0,
     unstored: new Set(),
     ended: promise,
-    succeed: (result, runningMs) => resolve({ head: usageOf(execution, runningMs), body: result }),
-    fail: (error) => reject(new BulkheadError(error.code, error.message, { ...Object(error.details), usage: usageOf(execution) })),
+    succeed(result, runningMs) {
+      execution.over = true
+      resolve({ head: usageOf(execution, runningMs), body: result })
+    },
+    fail(error) {
+      execution.over = true
+      reject(new BulkheadError(error.code, error.message, { ...Object(error.details), usage: usageOf(execution) }))
+    },
   }
   return execution
 }

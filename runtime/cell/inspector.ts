@@ -16,8 +16,13 @@ export interface Inspector {
   listen(onMessage: (message: string) => void): void
   /** @throws what V8 refuses, as an error of its words */
   ask(method: string, params?: object): Promise<unknown>
-  /** Has to precede the disposal of the isolate, which otherwise waits for itself without end. */
-  close(): void
+  /**
+   * Has to precede the disposal of the isolate, which otherwise waits for itself without end.
+   *
+   * @returns whether it may be disposed of: not while a thread in it pauses, which would be waited for. Such a thread goes
+   * with its cell.
+   */
+  close(): boolean
 }
 
 /**
@@ -32,8 +37,13 @@ export function openInspector(isolate: ivm.Isolate): Inspector {
   let unanswered = 0
   let waking: NodeJS.Timeout | undefined
   let closed = false
+  let paused = false
 
-  session.onNotification = (message) => onMessage(message)
+  session.onNotification = (message) => {
+    if (message.startsWith('{"method":"Debugger.paused"')) paused = true
+    else if (message.startsWith('{"method":"Debugger.resumed"')) paused = false
+    onMessage(message)
+  }
   session.onResponse = (id, message) => {
     if (id === -1) return
     unanswered--
@@ -73,11 +83,12 @@ export function openInspector(isolate: ivm.Isolate): Inspector {
       return answer.promise
     },
     close() {
-      if (closed) return
+      if (closed) return !paused
       closed = true
       clearTimeout(waking)
-      if (!isolate.isDisposed) session.dispose()
       for (const { reject } of asked.values()) reject(new Error('the isolate is gone'))
+      if (!isolate.isDisposed && !paused) session.dispose()
+      return !paused
     },
   }
 }

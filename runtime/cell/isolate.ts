@@ -163,7 +163,7 @@ export function createIsolate({ snapshot, code, filename, settings, memoryMB, in
     isDisposed: () => isolate.isDisposed,
     inspector,
     dispose() {
-      inspector?.close()
+      if (inspector && !inspector.close()) return
       if (!isolate.isDisposed) isolate.dispose()
     },
   }

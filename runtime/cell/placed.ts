@@ -3,7 +3,7 @@ import { CELL_CAPS } from '../../bridge/cell-calls.ts'
 import { BulkheadError } from '../../bridge/errors.ts'
 import type { Budget, CallOrder, LoadOrder, Usage } from '../protocol.ts'
 import type { Message } from '../rpc.ts'
-import { type Entry, openEntrance } from './entrance.ts'
+import { type Delivery, type Entry, openEntrance } from './entrance.ts'
 import { cpuError, type Execution, memoryError, openExecution, timeoutError } from './execution.ts'
 import { guestFailure, readGuestError, refusalText, rejectionText } from './guest-error.ts'
 import type { Inspector } from './inspector.ts'
@@ -93,12 +93,19 @@ export function placeModule(
     fresh: settings.fresh,
     maxTimers: settings.caps.timers,
     heard,
-    fire(realm, id) {
-      const owner = background && executions.has(background.id) ? background : firstIn(realm)
-      if (owner) entrance.enqueue({ kind: 'timer', id: String(id), text: '', execution: owner })
-    },
+    fire: (realm, id) => fire(realm, String(id)),
   })
-  const entrance = openEntrance(name, isolate, realms, cell.slots, entryFailed)
+  const entrance = openEntrance(name, isolate, realms, cell.slots, afterEnd, entryFailed)
+
+  function fire(realm: number, id: string): void {
+    const owner = background && executions.has(background.id) ? background : firstIn(realm)
+    if (owner) entrance.enqueue({ kind: 'timer', id, text: '', execution: owner })
+  }
+
+  /** Timers are the context's: another execution there lends them its name. */
+  function afterEnd({ kind, id, execution }: Delivery): void {
+    if (kind === 'timer') fire(execution.realm, id)
+  }
 
   function open(id: string, ownBudget: Budget, lasting = false): Execution {
     if (gone) throw gone

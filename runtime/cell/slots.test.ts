@@ -42,6 +42,21 @@ test('who stays long makes way, comes back by the slow lane only, and waits ther
   expect(again.inside).toBe(true)
 })
 
+test('who was merely held up does not wait for a looper until it ends', () => {
+  const slots = createSlots(1)
+  const now = performance.now()
+  const heldUp = enter(slots, 'neighbour')
+  slots.demote(now + 30)
+  heldUp.leave()
+  const looper = enter(slots, 'looper')
+  slots.demote(now + 200)
+  const again = enter(slots, 'neighbour')
+  const looperToo = enter(slots, 'looper')
+  expect([looper.inside, again.inside, looperToo.inside]).toEqual([true, false, false])
+  slots.demote(now + 1_000)
+  expect([again.inside, looperToo.inside]).toEqual([true, false])
+})
+
 test('who leaves before 20 ms have passed is not slow', () => {
   const slots = createSlots(1)
   const quick = enter(slots, 'quick')

@@ -1,7 +1,11 @@
 /** A stay longer than this belongs in the slow lane, ms. */
 const LONG_STAY_MS = 20
-/** For so long a module that stayed long enters by the slow lane only, ms. */
-const SLOW_FOR_MS = 1_000
+/**
+ * A module that stayed long enters by the slow lane only, for so many times as long as it stayed. One that was merely held
+ * up, on a busy machine, is soon back beside the others; loopers are not while they take turns.
+ */
+const SLOW_FOR = 20
+const SLOW_FOR_AT_MOST_MS = 10_000
 /** Of late, a module that stayed so long in sum, if in short stays, leaves the last fast slot to others, ms. */
 const HEAVY_MS = 100
 const USE_HALVES_MS = 500
@@ -16,7 +20,12 @@ export interface Slots {
 
 interface Lane {
   free: number
-  readonly waiting: Array<() => void>
+  readonly waiting: Waiter[]
+}
+
+interface Waiter {
+  readonly module: string
+  enter(lane: Lane): void
 }
 
 interface Holder {
@@ -26,8 +35,8 @@ interface Holder {
 }
 
 /**
- * A fast lane as wide as given, and a slow one for a single thread, so that at most twice as many and one are at work. With one lane, as many loopers as it has slots
- * keep everybody else waiting until they are killed (a neighbour's p99 beside 4 of them: 2,168 ms); with the slow one
+ * A fast lane as wide as given, and a slow one for a single thread, so that at most twice as many and one are at work.
+ * With one lane, as many loopers as it has slots keep everybody else waiting until they are killed (a neighbour's p99 beside 4 of them: 2,168 ms); with the slow one
  * they keep each other waiting (7.7 ms, and 4.9 beside 16; two slow slots, or 5 ms, did worse).
  */
 export function createSlots(count: number): Slots {
@@ -37,10 +46,10 @@ export function createSlots(count: number): Slots {
   const slowUntil = new Map<string, number>()
   const uses = new Map<string, { ms: number; at: number }>()
 
-  const isSlow = (module: string) => {
+  const isSlow = (module: string, now: number) => {
     const until = slowUntil.get(module)
     if (until === undefined) return false
-    if (until > performance.now()) return true
+    if (until > now) return true
     slowUntil.delete(module)
     return false
   }
@@ -54,14 +63,26 @@ export function createSlots(count: number): Slots {
     const next = lane.waiting.shift()
     if (!next) return
     lane.free--
-    next()
+    next.enter(lane)
+  }
+  const isHeavy = (module: string, now: number) => fast.free <= 1 && usedMs(module, now) > HEAVY_MS
+  const enqueue = (waiter: Waiter, lane: Lane) => {
+    if (lane.free <= 0) return void lane.waiting.push(waiter)
+    lane.free--
+    waiter.enter(lane)
+  }
+  /** A looper may hold the slow lane for as long as its limits are: only those like it wait that long for it. */
+  const letBack = (now: number) => {
+    const back = slow.waiting.filter(({ module }) => !isSlow(module, now) && !isHeavy(module, now))
+    if (back.length === 0) return
+    slow.waiting.splice(0, Infinity, ...slow.waiting.filter((waiter) => !back.includes(waiter)))
+    for (const waiter of back) enqueue(waiter, fast)
   }
 
   return {
     acquire(module, start) {
-      const isHeavy = fast.free <= 1 && usedMs(module, performance.now()) > HEAVY_MS
-      const lane = isHeavy || isSlow(module) ? slow : fast
-      const enter = () => {
+      const asked = performance.now()
+      const enter = (lane: Lane) => {
         const holder: Holder = { module, since: performance.now(), lane }
         holders.add(holder)
         start(() => {
@@ -71,20 +92,20 @@ export function createSlots(count: number): Slots {
           giveBack(holder.lane)
         })
       }
-      if (lane.free <= 0) return void lane.waiting.push(enter)
-      lane.free--
-      enter()
+      enqueue({ module, enter }, isHeavy(module, asked) || isSlow(module, asked) ? slow : fast)
     },
     demote(now) {
       for (const holder of holders) {
-        if (now - holder.since < LONG_STAY_MS) continue
-        slowUntil.set(holder.module, now + SLOW_FOR_MS)
+        const stayMs = now - holder.since
+        if (stayMs < LONG_STAY_MS) continue
+        slowUntil.set(holder.module, Math.max(slowUntil.get(holder.module) ?? 0, now + Math.min(stayMs * SLOW_FOR, SLOW_FOR_AT_MOST_MS)))
         // Newcomers that loop may crowd the slow lane, once each: as many as the fast one would have been blocked by.
         if (holder.lane === slow || slow.free <= -count) continue
         slow.free--
         holder.lane = slow
         giveBack(fast)
       }
+      if (slow.waiting.length > 0) letBack(now)
     },
   }
 }
