@@ -47,13 +47,16 @@ export function targetOf(url: URL): Target {
   return { host: withoutRoot(url.hostname), port: url.port === '' ? standard : Number(url.port) }
 }
 
-/** How a target was granted: by its own name, which is then also the word on its address, by a wildcard, or not. */
-export function grantOf(permissions: Iterable<string>, target: Target): 'named' | 'wildcard' | undefined {
+/**
+ * How a target was granted: by its own name, which is then also the word on its address, by a wildcard, or not. Without a
+ * port, whether any port of it was.
+ */
+export function grantOf(permissions: Iterable<string>, target: { host: string; port?: number }): 'named' | 'wildcard' | undefined {
   let found: 'wildcard' | undefined
   for (const permission of permissions) {
     if (!permission.startsWith('net:')) continue
     const { host, port } = readGrant(permission.slice('net:'.length))
-    if (port !== undefined && port !== target.port) continue
+    if (port !== undefined && target.port !== undefined && port !== target.port) continue
     if (host === target.host) return 'named'
     if (host === '*' || (host.startsWith('*.') && target.host.endsWith(host.slice(1)))) found = 'wildcard'
   }

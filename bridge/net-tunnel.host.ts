@@ -40,7 +40,7 @@ export function agentsOf({ ca, proxy }: AgentsOptions, options: AgentOptions & H
 
 const CONNECT_MS = 10_000
 
-function openTunnel(proxy: URL): (to: Connect, done: Done) => void {
+export function openTunnel(proxy: URL): (to: Connect, done: Done) => void {
   const credentials = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`
   const authorization = proxy.username === '' ? {} : { 'proxy-authorization': `Basic ${Buffer.from(credentials).toString('base64')}` }
   return (to, done) => {

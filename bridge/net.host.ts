@@ -1,4 +1,6 @@
 import type { Capabilities } from './capabilities.ts'
+import { connCapabilities } from './conn.host.ts'
+import { dnsCapabilities } from './dns.host.ts'
 import { fetchCapabilities } from './fetch.host.ts'
 import { type NetOptions, openNetwork } from './net-shared.host.ts'
 import { socketCapabilities } from './socket.host.ts'
@@ -12,7 +14,7 @@ export function netCapabilities(options: NetOptions = {}): NetCapabilities {
   const network = openNetwork(options)
   const fetch = fetchCapabilities(network)
   return {
-    capabilities: { ...fetch.capabilities, ...socketCapabilities(network) },
+    capabilities: { ...fetch.capabilities, ...socketCapabilities(network), ...connCapabilities(network), ...dnsCapabilities(network) },
     async [Symbol.asyncDispose]() {
       network.holds.closeAll()
       fetch.close()

@@ -6,6 +6,7 @@ import { type Caller, serveAsk } from '../bridge/capabilities.ts'
 import { netCapabilities, type NetCapabilities } from '../bridge/net.host.ts'
 import { NET_CAPS } from '../bridge/net-caps.ts'
 import { routeTo } from '../bridge/net-route.host.ts'
+import { callerOf } from './caller.ts'
 import { type Loopback, openLoopback } from './loopback.ts'
 import { openWebLab, type ScriptRun, type WebLab } from './web-lab.ts'
 
@@ -52,20 +53,6 @@ async function run(script: string, permissions: string[], limits?: string): Prom
   const file = join(lab.folder, `attack-${++scripts}.ts`)
   await writeFile(file, `const base = 'http://127.0.0.1:${server.port}', other = 'http://127.0.0.1:${other.port}', say = (value: unknown) => console.log(JSON.stringify(value))\nconst name = async (run: () => unknown) => { try { return await run() } catch (error) { return error.name } }\n${script}`)
   return lab.run(file, { permissions, ...(limits !== undefined && { limits }) })
-}
-
-/** A caller as the host makes one, for what no isolate of ours would send. */
-function callerOf(...permissions: string[]): Caller & { end(): void; noted: string[] } {
-  const atEnd: Array<() => void> = []
-  const noted: string[] = []
-  return {
-    module: 'attacker', version: '1.0.0', execution: crypto.randomUUID(), hook: 'test', chain: [], deadline: Infinity,
-    permissions: new Set(permissions), hide: (value) => value, violated: (permission) => void noted.push(permission),
-    asked: new Map(), extractions: [], atEnd, nextSeq: () => 0, noted,
-    end() {
-      for (const give of atEnd) give()
-    },
-  }
 }
 
 const order = (url: string, more: object = {}) => JSON.stringify({ id: 1, method: 'GET', url, headers: [], redirect: 'follow', body: null, ...more })

@@ -43,10 +43,15 @@ test('with a proxy everything goes through it, to the address that was checked a
     socket.send('through')
     console.log((await new Promise((done) => (socket.onmessage = done))).data)
     socket.close()
+    const conn = await Deno.connect({ hostname: 'example.org', port: 7070 })
+    await conn.write(new TextEncoder().encode('GET /json HTTP/1.0\\r\\n\\r\\n'))
+    console.log((await new Response(conn.readable).text()).split('\\r\\n\\r\\n')[1])
+    console.log(JSON.stringify([conn.remoteAddr, conn.localAddr.hostname]))
     console.log(await fetch('http://127.0.0.1:${server.port}/json').catch((error) => error.name))`)
   const { lines, error } = await lab.run(file, { permissions: ['net:example.org'] })
   expect(error).toBeUndefined()
-  expect(lines).toEqual(['{"hello":"world"}', 'through', 'NotCapable'])
+  const address = '{"hostname":"93.184.216.34","port":7070,"transport":"tcp"}'
+  expect(lines).toEqual(['{"hello":"world"}', 'through', '{"hello":"world"}', `[${address},"127.0.0.1"]`, 'NotCapable'])
   const authorization = `Basic ${Buffer.from('user:p@ss').toString('base64')}`
-  expect(tunnels).toEqual([['93.184.216.34:8080', authorization], ['93.184.216.34:9090', authorization]])
+  expect(tunnels).toEqual([['93.184.216.34:8080', authorization], ['93.184.216.34:9090', authorization], ['93.184.216.34:7070', authorization]])
 })

@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Caller } from '../bridge/capabilities.ts'
 import { NET_CAPS } from '../bridge/net-caps.ts'
 import { netCapabilities, type NetCapabilities } from '../bridge/net.host.ts'
+import { callerOf } from './caller.ts'
 import { type Loopback, openLoopback } from './loopback.ts'
 import { openWebLab, type WebLab } from './web-lab.ts'
 
@@ -67,16 +67,13 @@ test('who does not read is not sent more than waits', async () => {
 })
 
 test('of messages without a byte no more wait than of others', async () => {
-  const caller: Caller = {
-    module: 'm', version: '1.0.0', execution: 'e', hook: 'chat:before_ai', permissions: new Set([named()]), chain: [], deadline: performance.now() + 60_000,
-    asked: new Map(), extractions: [], atEnd: [], nextSeq: () => 0, violated() {}, hide: (value) => value,
-  }
+  const caller = callerOf(named())
   const ask = async (name: string, args: object) => JSON.parse((await net.capabilities[name]?.run(caller, JSON.stringify({ id: 1, ...args }))) || 'null') as unknown
   await ask('socket', { url: `ws://127.0.0.1:${server.port}/ws/empty`, protocols: [] })
   const most = NET_CAPS.chunkBytes / 128
   await expect.poll(async () => ((await ask('socket.read', {})) as unknown[]).length, { interval: 200, timeout: 20_000 }).toBe(most)
   for (let reads = 0; reads < 50; reads++) expect(((await ask('socket.read', {})) as unknown[]).length).toBeLessThanOrEqual(most)
-  for (const end of caller.atEnd) end()
+  caller.end()
   await expect.poll(() => server.sockets).toBe(0)
 })
 

@@ -98,6 +98,10 @@ function openDeno(): object {
       else files.writeFileSync(path, await collect(data, options?.signal), options)
     },
     cron: crons.cron,
+    connect: (options: unknown) => network().connect(options),
+    connectTls: (options: unknown) => network().connectTls(options),
+    startTls: (conn: unknown, options?: unknown) => network().startTls(conn, options),
+    resolveDns: (query: unknown, recordType: unknown, options: unknown) => network().resolveDns(query, recordType, options),
     serve,
     upgradeWebSocket,
   }
@@ -118,6 +122,8 @@ function openDeno(): object {
   }
   return Object.defineProperties(deno_, accessors)
 }
+
+const network = () => lazily('deno/net') as Record<'connect' | 'connectTls' | 'startTls' | 'resolveDns', (...args: unknown[]) => Promise<unknown>>
 
 /** Each of the functions whose names end with `Sync`, as one that answers with a promise. */
 function asynchronous(files: Record<string, Func>): Record<string, Func> {

@@ -3,7 +3,6 @@ import { notSupported } from './errors.guest.ts'
 const ELSEWHERE = 'a module starts no programs'
 const NATIVE = 'a module loads no native code'
 const LINKS = 'there are no links in what a module sees'
-const SOCKETS = 'a module has no sockets of its own, use fetch'
 const TOOLS = 'it belongs to another command of Deno'
 
 /** What Deno has and nothing here gives effect to: functions that throw, those that reject, and classes that cannot be made. */
@@ -18,7 +17,6 @@ const ABSENT: ReadonlyArray<readonly [kind: 'throws' | 'rejects' | 'class', name
   ['throws', ['chownSync'], 'files have no owners'],
   ['throws', ['chdir'], "a module's folder is its own and stays it"],
   ['throws', ['watchFs'], "a module's folder does not change while it runs"],
-  ['rejects', ['connect', 'connectTls', 'startTls', 'resolveDns'], SOCKETS],
   ['throws', ['listen', 'listenTls', 'serveHttp'], 'a module is served by the host, use Deno.serve'],
   ['class', ['HttpClient'], 'requests are made by the host'],
   ['throws', ['createHttpClient'], 'requests are made by the host'],

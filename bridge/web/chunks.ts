@@ -34,6 +34,7 @@ export const CHUNKS = {
   'web/response': ['Response'],
   'web/media-type': [],
   'web/object-url': [],
+  'web/net-id': [],
   'web/fetch': ['fetch'],
   'web/native-base64': [],
   'web/cell-ask': [],
@@ -44,6 +45,7 @@ export const CHUNKS = {
   'web/compression': ['CompressionStream', 'DecompressionStream'],
   'deno/namespace': ['Deno'],
   'deno/serve': [],
+  'deno/net': [],
 } as const satisfies Record<string, readonly string[]>
 
 export type ChunkName = keyof typeof CHUNKS

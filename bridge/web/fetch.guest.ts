@@ -7,10 +7,10 @@ import { type HostAsk, hostAsker } from './host.guest.ts'
 import { needArguments } from './interface.guest.ts'
 import { blobOfUrl } from './object-url.guest.ts'
 import { fromBase64, gather, type Gathered, toBase64 } from './native-base64.guest.ts'
+import { nextId } from './net-id.guest.ts'
 import { innerRequest, type InnerRequest, Request } from './request.guest.ts'
 import { type Response, responseFrom } from './response.guest.ts'
 import { ReadableStream } from './streams.guest.ts'
-import { fillRandom } from './random.guest.ts'
 import { URL } from './url.guest.ts'
 
 // Fetch, 4 and 5.6. The exchange is the host's, which says what may be fetched; here are its ends.
@@ -235,18 +235,6 @@ async function take(): Promise<() => void> {
     if (next) next()
     else begun--
   }
-}
-
-let lastId = 0
-
-/** Of its own among those of other isolates of the module, which may go on with what the last one began. */
-export function nextId(): number {
-  if (lastId === 0) {
-    const start = new Uint8Array(4)
-    fillRandom(start)
-    lastId = new DataView(start.buffer).getUint32(0) * 2 ** 16
-  }
-  return ++lastId
 }
 
 /** A place for an exchange, given back at once where nobody waits for it any more. */
