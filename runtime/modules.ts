@@ -129,7 +129,7 @@ export function openModules({ folder, catalogue, cells, tables, versions, making
     if (event.type === 'module:ready') refresh(event.module).catch(() => {})
   }
   const loads = openLoads({ making, versions, tables, decisions, log, tell })
-  const following = openFollowing({ versions, modules, follow, log })
+  const following = openFollowing({ versions, modules, follow, states, switched, log })
   const folders = openFound({ folder, catalogue, log, modules, add: (name, home, shipped) => add(name, home, shipped ? 'shipped' : 'installed'), forget })
 
   function find(name: string): Module {
@@ -195,6 +195,21 @@ export function openModules({ folder, catalogue, cells, tables, versions, making
     await begin(module, (await states.disabled()).get(name))
   }
 
+  /** Other hosts switch modules on and off, whose states are of the database and not of one host. */
+  async function switched(name: string, off: SwitchedOff | undefined): Promise<void> {
+    const module = modules.get(name)
+    if (!module) return
+    const { supervisor } = module
+    const isOff = supervisor.dismissed || supervisor.quarantined
+    if (off && !isOff) return begin(module, off)
+    if (off || !isOff) return
+    tell({ type: 'module:enabled', module: name })
+    await loads.load(module).catch((thrown: unknown) => {
+      // What the module fails with is in its status.
+      if (asBulkheadError(thrown).code === 'STORE_FAILED') throw thrown
+    })
+  }
+
   async function restart(name: string): Promise<ModuleStatus> {
     const module = find(name)
     await loads.inTurn(module, async () => {
@@ -220,7 +235,7 @@ export function openModules({ folder, catalogue, cells, tables, versions, making
       const installed = [...versions.heads()].filter((head) => head.installed)
       await Promise.all(installed.map(addInstalled))
       await folders.all()
-      following.start()
+      following.start(disabled)
       needs.reconcile()
       await Promise.all([...modules.values()].map((module) => begin(module, disabled.get(module.supervisor.name))))
       await settled()
@@ -233,6 +248,7 @@ export function openModules({ folder, catalogue, cells, tables, versions, making
     async enable(name) {
       const module = find(name)
       await states.set(name, true)
+      following.enabled(name)
       if (module.supervisor.state !== 'ready') {
         tell({ type: 'module:enabled', module: name })
         await loads.load(module)

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findExternal } from '../runtime/store/store.setup.ts'
 import { type Host, module, openSite, type Site } from './versions.setup.ts'
 
-const patience = { timeout: 20_000, interval: 100 }
+const patience = { timeout: 40_000, interval: 100 }
 const external = await findExternal()
 const of = async (host: Host, name: string) => (await host.send('GET', `/v1/modules/${name}`)).body
 
@@ -148,6 +148,32 @@ describe.each([['the embedded server', undefined], ...(external === undefined ? 
     expect(await one.ask('later')).toBeUndefined()
     await one.upload(module('later', '2.0.0', '"again"'))
     await expect.poll(() => two.ask('later'), patience).toBe('again')
+  })
+
+  test('what one switches off or on, the other does as well', { timeout: 120_000 }, async () => {
+    await one.upload(module('switched', '1.0.0', '"on"'))
+    await expect.poll(() => two.ask('switched'), patience).toBe('on')
+    await one.send('POST', '/v1/modules/switched/disable')
+    await expect.poll(async () => (await of(two, 'switched')).status, patience).toBe('disabled')
+    expect(await two.ask('switched')).toBeUndefined()
+    await one.upload(module('switched', '2.0.0', '"newer"'))
+    await two.send('POST', '/v1/modules/switched/enable')
+    await expect.poll(() => one.ask('switched'), patience).toBe('newer')
+    await expect.poll(() => two.ask('switched'), patience).toBe('newer')
+    expect(two.events.filter(({ type, ...event }) => type === 'module:enabled' && 'module' in event && event.module === 'switched')).toHaveLength(1)
+  })
+
+  test('what one puts into quarantine is so for the other, until somebody enables it', { timeout: 120_000 }, async () => {
+    await one.upload(module('distrusted', '1.0.0', '"on"'))
+    await expect.poll(() => two.ask('distrusted'), patience).toBe('on')
+    await site.database.sql`insert into bulkhead.modules (name, enabled, disabled_reason, quarantined) values ('distrusted', false, 'it tried to emit', true)
+      on conflict (name) do update set enabled = false, disabled_reason = excluded.disabled_reason, quarantined = true`
+    for (const host of [one, two]) {
+      await expect.poll(() => of(host, 'distrusted'), patience).toMatchObject({ status: 'disabled', error: { message: expect.stringContaining('it tried to emit') } })
+    }
+    await one.send('POST', '/v1/modules/distrusted/enable')
+    await expect.poll(() => two.ask('distrusted'), patience).toBe('on')
+    expect(await one.ask('distrusted')).toBe('on')
   })
 
   test('a folder does not take the place of what is installed', async () => {
