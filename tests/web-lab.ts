@@ -83,12 +83,17 @@ export async function openWebLab(capabilities: Capabilities = {}): Promise<WebLa
 
 const launcher = createRequire(import.meta.url).resolve('deno/bin.cjs')
 
-/** Runs a script by the real Deno, and answers with its lines. */
-export function runInDeno(folder: string, file: string, flags: string[] = []): Promise<string[]> {
+/**
+ * Runs a script by the real Deno, and answers with its lines.
+ *
+ * @param command what starts Node: behind all others on the machine, as cells are, where figures are compared
+ */
+export function runInDeno(folder: string, file: string, flags: string[] = [], command: readonly string[] = [process.execPath]): Promise<string[]> {
   const env = { HOME: folder, DENO_DIR: join(folder, 'deno'), DENO_NO_UPDATE_CHECK: '1', NO_COLOR: '1' }
-  const args = [launcher, 'run', '--no-check', '--no-remote', '--no-npm', '--no-config', ...flags, file]
+  const [program = '', ...before] = command
+  const args = [...before, launcher, 'run', '--no-check', '--no-remote', '--no-npm', '--no-config', ...flags, file]
   return new Promise((done, fail) => {
-    execFile(process.execPath, args, { env, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
+    execFile(program, args, { env, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
       if (error) fail(new Error(`deno failed: ${stderr}`))
       else done(stdout.trimEnd().split('\n'))
     })
