@@ -46,6 +46,8 @@ export interface CellEvents {
   ending(death: CellDeath): void
   /** What V8's inspector says, in a cell that was opened for a debugger; not called for others. */
   debugged?(message: string): void
+  /** An instance is on its way into the cell, and V8's inspector can be told of it. */
+  loading?(instance: string): void
   /** An execution has ended, one way or another. */
   executed(report: Executed): void
 }
@@ -193,7 +195,9 @@ export async function openCell(
         limitsMB.set(order.module, order.budget.memoryMB)
         maxAsks.set(order.module, { asks: askLimit(order.settings.caps), chunks: 2 * order.settings.caps.chunks })
         try {
-          return await child.wire.call('load', order, code)
+          const loaded = child.wire.call('load', order, code)
+          events.loading?.(order.module)
+          return await loaded
         } catch (thrown) {
           instances.delete(order.module)
           throw thrown

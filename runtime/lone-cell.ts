@@ -27,6 +27,8 @@ export interface Inspection {
   inspect: NonNullable<CellSettings['inspect']>
   /** Called with each message of the Chrome DevTools protocol that V8 sends. */
   onDebugged?(message: string): void
+  /** Called when something is on its way into the cell, by its key. */
+  onLoading?(instance: string): void
 }
 
 /**
@@ -50,12 +52,12 @@ export async function openLoneCells(onRecord: (record: { type: string; data: unk
   }
   const ends = opened.move()
   return {
-    async open({ inspect, onDebugged }: Partial<Inspection> = {}) {
+    async open({ inspect, onDebugged, onLoading }: Partial<Inspection> = {}) {
       const cell = await openCell('installed', {
         programs,
         settings: { threads: availableParallelism(), ...(inspect && { inspect }) },
         capabilities,
-        events: { lost() {}, doomed() {}, ending() {}, executed() {}, ...(onDebugged && { debugged: onDebugged }) },
+        events: { lost() {}, doomed() {}, ending() {}, executed() {}, ...(onDebugged && { debugged: onDebugged }), ...(onLoading && { loading: onLoading }) },
       })
       ends.use(watchCell(cell))
       ends.defer(async () => {

@@ -1,6 +1,7 @@
 import { Cron } from 'croner'
 import { asBulkheadError, type BulkheadError } from '../bridge/errors.ts'
 import type { LogRecord } from '../bridge/log.host.ts'
+import type { Debugging } from './debugging.ts'
 import { type Instance, placeInstance, type Version } from './instance.ts'
 import { openLoneCells } from './lone-cell.ts'
 import { type ModuleRequest, type ModuleResponse, serveModule } from './serve-module.ts'
@@ -25,11 +26,18 @@ export interface RunningScript extends AsyncDisposable {
  * where it called `Deno.serve` or `Deno.cron`, each request and each run of a job with the limits of an execution.
  *
  * @param onLog called with each line as it comes
+ * @param debugging who debugs it
  */
-export async function runScript(version: Version, onLog: (line: LogRecord) => void): Promise<RunningScript> {
+export async function runScript(version: Version, onLog: (line: LogRecord) => void, debugging?: Debugging): Promise<RunningScript> {
   await using opened = new AsyncDisposableStack()
   const cells = opened.use(await openLoneCells(() => {}, onLog))
-  const cell = await cells.open()
+  const cell = await cells.open(
+    debugging && {
+      inspect: debugging.waits ? 'waiting' : 'debugger',
+      onDebugged: (message) => debugging.heard(message),
+      onLoading: (instance) => debugging.begin((message, run) => void cell.debug(instance, message, run).catch(() => {})), // it has ended
+    },
+  )
   const none = async (): Promise<never> => {
     throw asBulkheadError(undefined)
   }

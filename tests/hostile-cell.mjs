@@ -49,6 +49,7 @@ const attacks = {
   'doomed by another': () => ask('doomed', { why: 'x', module: 'pii-filter~1' }),
   'doomed without reason': () => ask('doomed', { why: 1 }),
   'doomed without head': () => ask('doomed', null),
+  'debugger of nobody': ({ module }) => ask('debugged', { module }, '{"method":"Debugger.paused"}'),
   'flood of asks': ({ module, execution }) => {
     const many = Buffer.concat(Array.from({ length: 1000 }, () => frame({ id: 7, call: 'ask', head: { module, execution, capability: 'emit' } }, emit)))
     const more = () => {

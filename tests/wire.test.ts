@@ -46,6 +46,7 @@ const VIOLATIONS = {
   'doomed by another': /does not hold/,
   'doomed without reason': /./,
   'doomed without head': /./,
+  'debugger of nobody': /debugs what nobody does/,
   'flood of asks': /./,
   'flood of pings': /./,
 }

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { text as readAll } from 'node:stream/consumers'
+import { pathToFileURL } from 'node:url'
 import { asBulkheadError, BulkheadError } from '../../bridge/errors.ts'
 import type { LogRecord } from '../../bridge/log.host.ts'
 import { LONE_ARTIFACTS } from '../../runtime/artifacts.ts'
@@ -10,6 +11,7 @@ import type { Fault } from '../../runtime/fault-finder.ts'
 import type { Version } from '../../runtime/instance.ts'
 import { parseManifest, readManifest } from '../../runtime/manifest.ts'
 import type { Context } from '../../runtime/pipeline.ts'
+import { debuggable } from '../../runtime/debugging.ts'
 import { runOnce } from '../../runtime/run-once.ts'
 import { type RunningScript, runScript } from '../../runtime/run-script.ts'
 import { fixedTerms, scriptTerms } from '../../runtime/terms.ts'
@@ -17,7 +19,9 @@ import { parseJson } from '../json.ts'
 import { EXIT } from './exit.ts'
 import { importSources } from '../config.ts'
 import { listenFor, settingsOf } from './script-host.ts'
-import { readScriptFlags, type ScriptFlags, type ScriptGrants } from './script-flags.ts'
+import { inspectionOf } from './inspection.ts'
+import { openInspectServer } from './inspect-server.ts'
+import { INSPECT, readScriptFlags, type ScriptFlags, type ScriptGrants } from './script-flags.ts'
 
 export const HELP = `bulkhead run: run one script or module once, in an isolate in a cell, without server or database
 
@@ -33,6 +37,8 @@ machine alone until it is ended.
       --deny-net, --deny-env[=NAME,…], --deny-read   over what is allowed
   -c, --config FILE           a file below it, in the place of the deno.json beside it
       --import-map FILE       a file below it, in the place of the imports of deno.json
+      --inspect[=PORT]        a debugger may attach (chrome://inspect, VS Code) on this machine, to port 9229 or another;
+                              there are no limits of time then. --inspect-wait waits for it, --inspect-brk pauses first
 What it may write is /tmp, which is its own memory. It may run for 30 s, use 10 s of CPU and 128 MB; served, each
 request may.
 
@@ -45,6 +51,7 @@ Exit codes: 0 done, 1 an error that nobody caught, 2 wrong usage, 124 a limit wa
 Examples:
   bulkhead run hello.ts
   bulkhead run --allow-env=HOME --allow-net=api.example.org fetch.ts --verbose
+  bulkhead run --inspect-brk hello.ts
   bulkhead run modules/pii-filter --hook chat:before_ai --input '{"message":{"content":"a@example.org"}}'
 `
 
@@ -59,7 +66,7 @@ limits: { maxExecutionMs: 30000, maxCpuMs: 10000, maxMemoryMB: 128, maxConcurren
 
 export async function run(args: string[]): Promise<number> {
   try {
-    const { flags, grants, rest } = readScriptFlags(args, ['config', 'import-map', 'hook', 'input'], process.env, 'first')
+    const { flags, grants, rest } = readScriptFlags(args, ['config', 'import-map', 'hook', 'input', ...INSPECT], process.env, 'first')
     const [target, ...behind] = rest
     if (target === undefined) throw new BulkheadError('BAD_REQUEST', 'no file or folder was named')
     if (await isModule(target)) return await runModule(target, readScriptFlags(behind, ['hook', 'input'], {}, 'never'), flags)
@@ -90,7 +97,8 @@ async function runModule(target: string, { flags, rest }: ScriptFlags, before: S
   }
   const artifact = await bundleModule({ folder: resolve(target), name: manifest.name, cache: LONE_ARTIFACTS, imports: importSources() })
   const version: Version = { manifest, artifact, terms: fixedTerms(manifest), script: hook === undefined, deno: { folder: resolve(target) } }
-  if (hook === undefined) return await end(await runScript(version, printLine))
+  if (hook === undefined) return await runVersion(version, resolve(target), before)
+  if (inspectionOf(before)) throw new BulkheadError('BAD_REQUEST', 'a debugger attaches to a script or to a module that is run without --hook')
   const logs: Array<Pick<LogRecord, 'level' | 'message'> & { data?: unknown }> = []
   const report = await runOnce(version, await readContext(hook as string, input as string), ({ level, message, data }) => {
     logs.push({ level, message, ...(data === undefined ? {} : { data: JSON.parse(data) as unknown }) })
@@ -109,7 +117,15 @@ async function runFile(target: string, args: string[], { permissions, env, allEn
   const artifact = await bundleModule({ folder, ...(!isFolder && { entry: basename(path) }), name: 'script', settings, cache: LONE_ARTIFACTS, imports: importSources() })
   const terms = scriptTerms(permissions, env)
   const deno = { args, read, allEnv, folder, ...(!isFolder && { entry: basename(path) }) }
-  return await end(await runScript({ manifest, artifact, terms, script: true, deno }, printLine))
+  return await runVersion({ manifest, artifact, terms, script: true, deno }, folder, flags)
+}
+
+async function runVersion(version: Version, folder: string, flags: ScriptFlags['flags']): Promise<number> {
+  const wanted = inspectionOf(flags)
+  if (!wanted) return await end(await runScript(version, printLine))
+  await using server = await openInspectServer({ ...wanted, title: pathToFileURL(join(folder, version.deno?.entry ?? '')).href })
+  process.stderr.write(`Debugger listening on ${server.url}\nVisit chrome://inspect to connect to the debugger.\n`)
+  return await end(await runScript(debuggable(version, folder, wanted.breaks), printLine, server.debugging))
 }
 
 /** Waits for the script's end, if it has one of its own, and says how it ended. */

@@ -22,12 +22,16 @@ const VALUED = ['config', 'import-map', 'filter', 'ignore', 'hook', 'input']
 const SWITCHES = ['allow-all', 'fail-fast', 'permit-no-files', 'no-run', 'coverage']
 const SHORT: Readonly<Record<string, string>> = { A: 'allow-all', N: 'allow-net', E: 'allow-env', R: 'allow-read', W: 'allow-write', S: 'allow-sys', c: 'config', q: 'quiet', r: 'reload' }
 
+/** Options that may have a value. */
+export const INSPECT = ['inspect', 'inspect-wait', 'inspect-brk'] as const
+const NO_DEBUGGER = 'a debugger attaches to what bulkhead run runs'
+
 const REFUSED: Readonly<Record<string, string>> = {
   'allow-run': 'a module starts no programs',
   'allow-ffi': 'a module loads no native code',
-  inspect: "isolated-vm's inspector ends the process on this Node, so that nobody can attach",
-  'inspect-brk': "isolated-vm's inspector ends the process on this Node, so that nobody can attach",
-  'inspect-wait': "isolated-vm's inspector ends the process on this Node, so that nobody can attach",
+  inspect: NO_DEBUGGER,
+  'inspect-brk': NO_DEBUGGER,
+  'inspect-wait': NO_DEBUGGER,
   coverage: 'it is measured by bulkhead test',
   watch: 'run it again, or let a server watch its modules folder',
   parallel: 'each file has an isolate of its own, one after the other',
@@ -61,7 +65,7 @@ export function readScriptFlags(args: readonly string[], allowed: readonly strin
     const refused = allowed.includes(name) ? undefined : REFUSED[name]
     if (refused) throw wrong(`--${name} cannot be given, ${refused}`)
     const takesValue = VALUED.includes(name)
-    const known = lists.includes(name) || IDLE.includes(name) || name.startsWith('unstable') || ((takesValue || SWITCHES.includes(name)) && (name === 'allow-all' || allowed.includes(name)))
+    const known = lists.includes(name) || (INSPECT.some((one) => one === name) && allowed.includes(name)) || IDLE.includes(name) || name.startsWith('unstable') || ((takesValue || SWITCHES.includes(name)) && (name === 'allow-all' || allowed.includes(name)))
     if (!known) throw wrong(`there is no option ${given.slice(0, 100)}`)
     if (takesValue && value === undefined) throw wrong(`--${name} needs a value`)
     if (SWITCHES.includes(name) && value !== undefined) throw wrong(`--${name} takes no value`)
