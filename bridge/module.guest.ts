@@ -4,7 +4,7 @@ import { freezeDeep } from './context.guest.ts'
 import { registry } from './deno/registry.guest.ts'
 import { refusal } from './errors.guest.ts'
 import type { Powers } from './powers.guest.ts'
-import { apply, getPrototypeOf, hasOwn, isArray, mapForEach, MapOf, mapSet, ObjectPrototype, ownNames } from './primordials.guest.ts'
+import { apply, getPrototypeOf, hasOwn, isArray, mapForEach, MapOf, mapSet, ObjectPrototype, ownNames, tryDefineProperty } from './primordials.guest.ts'
 
 export type Handler = (...args: unknown[]) => unknown
 
@@ -83,7 +83,13 @@ export function openModule(exported: unknown, settings: GuestSettings): GuestMod
       const { name, why } = LASTING[i] as (typeof LASTING)[number]
       if (methodOf(definition, name)) throw refuse(`${name}()`, why)
     }
-    if (isMap(definition['state'])) throw refuse('a state Map', 'it would be empty in every execution; keep what is to last in ctx.kv or ctx.db')
+    const entries = entriesOf(definition['state'])
+    if (entries) throw refuse('entries in its state', 'they would be the same in every execution; keep what is to last in ctx.kv or ctx.db')
+    // defineModule gives every module an empty one: whoever uses it is told.
+    const told = (): never => {
+      throw refusal('INVALID', 'cannot use state, the manifest says context: fresh and it would be empty in every execution; keep what is to last in ctx.kv or ctx.db')
+    }
+    if (isMap(definition['state'])) tryDefineProperty(definition, 'state', { __proto__: null, get: told, set: told, configurable: true } as PropertyDescriptor)
   }
 
   return {

@@ -56,10 +56,14 @@ export type HookHandlers<Config extends object = Data> = {
 export interface ModuleDefinition<Config extends object = Data, Value = unknown> {
   /** The values that hold where no host supplies others, by which the configuration has its type. */
   config?: Config
-  /** What is remembered for as long as the isolate lives, and over a reload. A Map of the author's gives its values a type. */
+  /**
+   * What is remembered for as long as the isolate lives, and over a reload. A Map of the author's gives its values a type.
+   * With `context: fresh` in the manifest nothing is remembered: such a module has none of `state`, `start`, `stop`,
+   * `isRunning`, `onConfig`, `getState`, `restoreState` and `onUnload`, and is refused where it does.
+   */
   state?: Map<string, Value>
 
-  /** Before anything else, once. */
+  /** Before anything else, once; with `context: fresh` once in each execution, on its budget. */
   onLoad?(config: Config): Awaitable<void>
   /** After the last execution. */
   onUnload?(powers: Powers<Config>): Awaitable<void>

@@ -97,14 +97,24 @@ describe('a module with fresh contexts is refused where it', () => {
     'wants to be told of another configuration': ['onConfig() {}', 'onConfig(), but the next execution has the new configuration'],
     'says its state': ['getState: () => 1', 'getState(), but there is no state'],
     'takes a state': ['restoreState() {}', 'restoreState(), but there is no state'],
-    'keeps a state': ['state: new Map()', 'a state Map, but it would be empty in every execution; keep what is to last in ctx.kv or ctx.db'],
+    'begins with a state': ['state: new Map([["a", 1]])', 'entries in its state, but they would be the same in every execution; keep what is to last in ctx.kv or ctx.db'],
   }
   const nameOf = (what: string) => what.replaceAll(' ', '-')
   beforeAll(async () => {
     for (const [what, [member]] of Object.entries(refused)) await lab.write(nameOf(what), 'context: fresh', `export default { ${member} }`)
+    await lab.write('stateful', 'context: fresh\nhooks: [product:after_ai]', `
+      import { defineModule } from '@bulkhead/sdk'
+      export default defineModule({ handle(hook, ctx) { if (ctx.input.state) this.state.set('a', 1) } })`)
     await lab.start()
+    await isReady('stateful')
   })
   afterAll(() => lab.stop())
+
+  test('uses the state that every module has', async () => {
+    const failures = async (state: boolean) => (await lab.hook('product:after_ai', { input: { state } })).failures
+    expect(await failures(false)).toEqual([])
+    expect(await failures(true)).toMatchObject([{ module: 'stateful', code: 'INVALID', message: expect.stringContaining('cannot use state, the manifest says context: fresh') }])
+  })
 
   test.for(Object.entries(refused))('%s', async ([what, [, why]]) => {
     await vi.waitFor(() => expect(lab.runtime.module(nameOf(what)).status).not.toBe('starting'), { timeout: 20_000 })
