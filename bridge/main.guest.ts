@@ -10,7 +10,7 @@ import { defineProperty, indexOf, keys, parse, PromiseOf, ProxyOf, resolved, sli
 import { openTimers } from './timers.guest.ts'
 import { meterWebAssembly, type WasmMeter } from './wasm.guest.ts'
 import { timeoutWith } from './web/abort.guest.ts'
-import { takeWebAssembly } from './web/ascii.guest.ts'
+import { takeWebAssembly } from './web/utf8-program.guest.ts'
 import { now, startClock } from './web/clock.guest.ts'
 import { installLazyGlobals, lazily, preloadChunks, takeChunks } from './web/globals.guest.ts'
 import { connectHost, type HostAsk } from './web/host.guest.ts'

@@ -1,5 +1,5 @@
 import { apply, codeAt, uncurry } from '../primordials.guest.ts'
-import { decodeLarge, encodeLarge, isLarge } from './ascii.guest.ts'
+import { decodeLarge, encodeLarge, isLarge } from './utf8-program.guest.ts'
 
 // UTF-8 of the Encoding Standard (8.1), for the bridge's own and the fast path of TextEncoder and TextDecoder.
 const Bytes = Uint8Array

@@ -2,7 +2,7 @@ import { fromBase64 } from '../base64.guest.ts'
 import { codeAt, construct, slice, uncurry } from '../primordials.guest.ts'
 
 // UTF-8 of texts that are long, by WebAssembly and its own string functions: 1 to 2 ms for each megabyte, where
-// JavaScript takes 4 to 7. Bytes go through one page of memory, a piece at a time. This is utf8.wat:
+// JavaScript takes 4 to 7. Bytes go through one page of memory, a piece at a time. This is utf8-program.wat:
 const PROGRAM =
   'AGFzbQEAAAABKQdedwFgA2MAf38BZG9gA29jAH8Bf2ABfwF/YAABf2ABfwFkb2ABbwF/AkcCDndhc206anMtc3RyaW5nEWZyb21DaGFyQ29kZU' +
   'FycmF5AAEOd2FzbTpqcy1zdHJpbmcRaW50b0NoYXJDb2RlQXJyYXkAAgMFBAMEBQYFAwEAAQYRAmQAAEGAgAT7BwALfwFBAAsHKgUGbWVtb3J5' +
@@ -87,22 +87,20 @@ export function decodeLarge(bytes: Uint8Array): { decoded: string; read: number 
 /** UTF-8 of a string; lone surrogates become U+FFFD. */
 export function encodeLarge(text: string): Uint8Array<ArrayBuffer> {
   const { encode } = begun()
-  const pieces: Array<Uint8Array<ArrayBuffer>> = []
+  const { length } = text
+  let bytes = new Bytes(length)
   let size = 0
-  for (let at = 0, count = 0; at < text.length; count++) {
-    let end = at + UNITS
-    if (end < text.length && (codeAt(text, end - 1) & 0xfc00) === 0xd800) end--
-    const written = encode(slice(text, at, end))
-    pieces[count] = sliceBytes(window, 0, written) as Uint8Array<ArrayBuffer>
-    size += written
-    at = end
+  for (let at = 0, end; at < length; at = end) {
+    end = at + UNITS < length ? at + UNITS : length
+    if (end < length && (codeAt(text, end - 1) & 0xfc00) === 0xd800) end--
+    const piece = sliceBytes(window, 0, encode(slice(text, at, end)))
+    if (size + piece.length > bytes.length) {
+      const larger = new Bytes(2 * size + piece.length + 2 * (length - end))
+      setBytes(larger, bytes)
+      bytes = larger
+    }
+    setBytes(bytes, piece, size)
+    size += piece.length
   }
-  if (pieces.length === 1) return pieces[0] as Uint8Array<ArrayBuffer>
-  const bytes = new Bytes(size)
-  for (let i = 0, at = 0; i < pieces.length; i++) {
-    const piece = pieces[i] as Uint8Array<ArrayBuffer>
-    setBytes(bytes, piece, at)
-    at += piece.length
-  }
-  return bytes
+  return size === bytes.length ? bytes : (sliceBytes(bytes, 0, size) as Uint8Array<ArrayBuffer>)
 }

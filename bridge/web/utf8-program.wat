@@ -1,5 +1,5 @@
-;; UTF-8 for texts that are long, with WebAssembly's own string functions: ascii.guest.ts holds what
-;;   wasm-as --enable-gc --enable-reference-types utf8.wat     (of Binaryen)
+;; UTF-8 for texts that are long, with WebAssembly's own string functions: utf8-program.guest.ts holds what
+;;   wasm-as --enable-gc --enable-reference-types utf8-program.wat     (of Binaryen)
 ;; makes of it, in Base64. A page of memory is what bytes go through, 64 KB at a time; code units go through $buffer.
 (module
   (type $units (array (mut i16)))
