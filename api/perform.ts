@@ -104,7 +104,8 @@ export function openPerform({ services, requests, progress, matching, onWritten 
 
   return async (operation, input, asked, headers) => {
     if (isPlain(operation, headers)) return replyOf(operation, await operation.run(services, input, asked), headers)
-    const key = operation.method === 'GET' ? null : headers.get('idempotency-key')
+    // What is sent as it is made is not kept to be sent again, and changes nothing.
+    const key = operation.method === 'GET' || operation.streams !== undefined ? null : headers.get('idempotency-key')
     if (key === null) return done(operation, input, asked, headers)
     if (!IDEMPOTENCY_KEY.test(key)) {
       throw new BulkheadError('BAD_REQUEST', 'cannot use the Idempotency-Key: it is not of 1 to 200 visible ASCII characters')

@@ -10,6 +10,7 @@ import { netCapabilities } from '../bridge/net.host.ts'
 import { httpCapabilities } from '../bridge/http.host.ts'
 import { violationCapability } from '../bridge/violation.host.ts'
 import { callCapability, publishCapability } from '../bridge/messages.host.ts'
+import { type Backups, openBackups } from './backup/control.ts'
 import { stopBundler } from './bundle.ts'
 import { type HookDeclaration, openCatalogue } from './catalogue.ts'
 import { type Cells, openCells } from './cells.ts'
@@ -107,6 +108,8 @@ export interface Runtime extends AsyncDisposable {
   readonly permissions: PermissionControl
   /** What an operator may do with the database and what modules keep in it. */
   readonly data: DataControl
+  /** All that is kept, taken out and put into another installation. */
+  readonly backups: Backups
   /** Versions of modules: installed, replaced, compared, gone back to, removed. */
   readonly versions: VersionControl
   /** Requests that modules answer. */
@@ -302,6 +305,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     config: openConfigControl(modules, decisions),
     permissions: openPermissionControl(modules, decisions),
     data: openDataControl({ database, modules, tables, kv, retention }),
+    backups: openBackups({ database, tables, lend, modules, versions, decisions, folder: cache }),
     http: openModuleHttp({ status: modules.status, find: modules.find, isStopping: () => stopping, track }),
     versions: openVersionControl({ modules, versions, making, installer, removal }),
     modules: modules.list,

@@ -1,6 +1,7 @@
 import type { Operation } from '../operation.ts'
 import * as audit from './audit.ts'
 import * as api from './api.ts'
+import * as backup from './backup.ts'
 import * as config from './config.ts'
 import * as events from './events.ts'
 import * as data from './data.ts'
@@ -88,6 +89,8 @@ export const operations: readonly Operation[] = [
   system.status,
   system.health,
   system.restart,
+  backup.backup,
+  backup.restore,
   system.logs,
   system.metrics,
   streams.events,

@@ -45,7 +45,8 @@ export async function* exportModule(sql: Sql, module: string): AsyncGenerator<st
   yield `${JSON.stringify({ end })}\n`
 }
 
-async function* linesOf(tx: TransactionSql, module: string): AsyncGenerator<string> {
+/** The lines of an export, without their end. */
+export async function* linesOf(tx: TransactionSql, module: string, { extractions = true } = {}): AsyncGenerator<string> {
   const schema = schemaOf(module)
   const tables = inOrder(await tablesOf(tx, schema), await referencesOf(tx, schema))
   const migrations = await tx<ExportHeader['migrations']>`
@@ -63,6 +64,7 @@ async function* linesOf(tx: TransactionSql, module: string): AsyncGenerator<stri
   yield* fetchLines(tx, `
     select '{"kv":' || json_build_object('key', encode(key, 'base64'), 'kind', kind, 'value', encode(value, 'base64'), 'expiresAt', expires_at)::text || '}' as line
     from bulkhead.kv where module = ${textOf(module)} and (expires_at is null or expires_at > now()) order by key`)
+  if (!extractions) return
   yield* fetchLines(tx, `
     select '{"extraction":' || (to_jsonb(e) - 'module')::text || '}' as line from bulkhead.extractions e where module = ${textOf(module)} order by created_at, seq, id`)
 }
@@ -101,18 +103,19 @@ function inOrder(tables: ExportHeader['tables'], references: Array<{ from: strin
   return ordered
 }
 
-async function* fetchLines(tx: TransactionSql, query: string): AsyncGenerator<string> {
+/** @param rows how many are in memory at a time */
+export async function* fetchLines(tx: TransactionSql, query: string, { rows: most = FETCH } = {}): AsyncGenerator<string> {
   await tx.unsafe(`declare export_rows no scroll cursor for ${query}`)
   for (;;) {
-    const rows = await tx.unsafe<Line[]>(`fetch ${FETCH} from export_rows`)
+    const rows = await tx.unsafe<Line[]>(`fetch ${most} from export_rows`)
     for (const { line } of rows) yield line
-    if (rows.length < FETCH) break
+    if (rows.length < most) break
   }
   await tx.unsafe('close export_rows')
 }
 
 /** What is made within a transaction, handed out as it is asked for; the transaction ends with it, read to its end or not. */
-async function* inTransaction<Item>(sql: Sql, make: (tx: TransactionSql) => AsyncGenerator<Item>): AsyncGenerator<Item> {
+export async function* inTransaction<Item>(sql: Sql, make: (tx: TransactionSql) => AsyncGenerator<Item>): AsyncGenerator<Item> {
   const opened = Promise.withResolvers<TransactionSql>()
   const done = Promise.withResolvers<void>()
   const ended = sql.begin('isolation level repeatable read read only', async (tx) => {

@@ -21,7 +21,8 @@ const BATCH_LINES = 200
 const BATCH_BYTES = 1024 * 1024
 const STATEMENT_MS = 60_000
 
-interface Line {
+/** A line of an import, counted from 1. */
+export interface Line {
   number: number
   text: string
 }
@@ -58,16 +59,10 @@ export async function importModule(sql: Sql, module: string, chunks: AsyncIterab
 }
 
 async function readInto(tx: TransactionSql, report: ImportReport, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-  const { module } = report
-  let header: ExportHeader | undefined
-  let batch: Batch = { into: '', lines: [], bytes: 0 }
+  const reader = openModuleLines(tx, report)
   let end: ExportEnd | undefined
   const hash = createHash('sha256')
   let count = 0
-  const flush = async () => {
-    if (batch.lines.length > 0) await store(tx, report, batch)
-    batch = { into: '', lines: [], bytes: 0 }
-  }
   for await (const line of linesOf(chunks)) {
     if (end) throw refusal(line.number, 'there is more after the end')
     const fields = readLine(line)
@@ -77,20 +72,36 @@ async function readInto(tx: TransactionSql, report: ImportReport, chunks: AsyncI
     }
     count++
     hash.update(line.text).update('\n')
-    if (!header) {
-      header = await readHeader(tx, module, fields, line.number)
-      continue
-    }
-    const into = destinationOf(fields, header, line.number)
-    if (into !== batch.into || batch.lines.length === BATCH_LINES || batch.bytes > BATCH_BYTES) await flush()
-    batch.into = into
-    batch.lines.push(line)
-    batch.bytes += line.text.length
+    await reader.take(line, fields)
   }
-  await flush()
+  await reader.flush()
   if (!end) throw refusal(count + 1, 'the end is missing, so that some may be lost')
   if (end.lines !== count || end.sha256 !== hash.digest('hex')) throw refusal(count + 1, 'the checksum is not that of the lines before it')
-  await sumUp(tx, module)
+  await sumUp(tx, report.module)
+}
+
+/** Stores the lines of one module, of which the first is the header; what has not been stored yet is by `flush`. */
+export function openModuleLines(tx: TransactionSql, report: ImportReport) {
+  let header: ExportHeader | undefined
+  let batch: Batch = { into: '', lines: [], bytes: 0 }
+  const flush = async () => {
+    if (batch.lines.length > 0) await store(tx, report, batch)
+    batch = { into: '', lines: [], bytes: 0 }
+  }
+  return {
+    flush,
+    async take(line: Line, fields: Record<string, unknown>): Promise<void> {
+      if (!header) {
+        header = await readHeader(tx, report.module, fields, line.number)
+        return
+      }
+      const into = destinationOf(fields, header, line.number)
+      if (into !== batch.into || batch.lines.length === BATCH_LINES || batch.bytes > BATCH_BYTES) await flush()
+      batch.into = into
+      batch.lines.push(line)
+      batch.bytes += line.text.length
+    },
+  }
 }
 
 async function readHeader(tx: TransactionSql, module: string, fields: Record<string, unknown>, line: number): Promise<ExportHeader> {
@@ -181,7 +192,7 @@ async function storeSequences(tx: TransactionSql, module: string, lines: string[
 }
 
 /** @throws QUOTA */
-async function sumUp(tx: TransactionSql, module: string): Promise<void> {
+export async function sumUp(tx: TransactionSql, module: string): Promise<void> {
   await tx`insert into bulkhead.kv_usage (module) values (${module}) on conflict do nothing`
   await tx`select from bulkhead.kv_usage where module = ${module} for update`
   const [usage] = await tx<Array<{ keys: number; bytes: number }>>`
@@ -194,7 +205,8 @@ async function sumUp(tx: TransactionSql, module: string): Promise<void> {
   }
 }
 
-async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {
+/** @throws INVALID for what is no text, or a line of more than 16 MiB */
+export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {
   let parts: Uint8Array[] = []
   let bytes = 0
   let number = 0
@@ -226,7 +238,8 @@ function decode(bytes: Buffer, line: number): string {
   }
 }
 
-function readLine({ number, text }: Line): Record<string, unknown> {
+/** @throws INVALID */
+export function readLine({ number, text }: Line): Record<string, unknown> {
   try {
     const fields: unknown = JSON.parse(text)
     if (typeof fields === 'object' && fields !== null && !Array.isArray(fields)) return fields as Record<string, unknown>

@@ -78,7 +78,7 @@ const SETTINGS = `
   set local client_min_messages = error; set local standard_conforming_strings = on; set local timezone = 'UTC';
   set local datestyle = 'ISO, YMD'; set local row_security = on; set local check_function_bodies = on`
 
-type Recorded = AppliedMigration & { down: string | null }
+type Recorded = AppliedMigration & { down: string | null; isTold: boolean }
 
 /** @example await openModuleMigrations({ sql, prepare: lend.prepare }).migrate('notes', 'modules/notes') // ['0001_notes.sql'] */
 export function openModuleMigrations({ sql, prepare, limits = LIMITS }: Options): ModuleMigrations {
@@ -146,6 +146,7 @@ export function openModuleMigrations({ sql, prepare, limits = LIMITS }: Options)
     const files = await readMigrationFiles(folder)
     const done = await recorded(sql, module)
     const pending = pendingOf(module, files, ahead ? done.slice(0, files.length) : done)
+    for (const { number, isTold } of done) if (!isTold) await noteText(sql, module, files.find((file) => file.number === number))
     const plans = await plan(module, textsOf(pending))
     const ran: string[] = []
     for (const file of pending) {
@@ -181,7 +182,7 @@ export function openModuleMigrations({ sql, prepare, limits = LIMITS }: Options)
     },
     async status(module, folder) {
       const done = await recorded(sql, module)
-      const applied = done.map(({ down, ...migration }) => ({ ...migration, reversible: down !== null }))
+      const applied = done.map(({ number, name, checksum, durationMs, appliedAt, down }) => ({ number, name, checksum, durationMs, appliedAt, reversible: down !== null }))
       if (folder === undefined) return { applied, pending: undefined, problem: undefined }
       try {
         return { applied, pending: pendingOf(module, await readMigrationFiles(folder), done).map(({ name }) => name), problem: undefined }
@@ -217,7 +218,7 @@ function pendingOf(module: string, files: MigrationFile[], done: Recorded[]): Mi
 async function recorded(sql: Sql, module: string): Promise<Recorded[]> {
   return [
     ...(await sql<Recorded[]>`
-      select number, name, checksum, down, duration_ms as "durationMs", applied_at as "appliedAt"
+      select number, name, checksum, down, text is not null as "isTold", duration_ms as "durationMs", applied_at as "appliedAt"
       from bulkhead.mod_migrations where module = ${module} order by number`),
   ]
 }
@@ -228,13 +229,19 @@ async function lock(tx: TransactionSql, module: string): Promise<void> {
 }
 
 /** First that it is run, then how long it took. @returns whether it is ours to run */
-async function noteRun(tx: TransactionSql, module: string, { number, name, checksum, down }: MigrationFile, ms: number): Promise<boolean> {
+async function noteRun(tx: TransactionSql, module: string, { number, name, checksum, text, down }: MigrationFile, ms: number): Promise<boolean> {
   const rows = await tx`
-    insert into bulkhead.mod_migrations (module, number, name, checksum, down, duration_ms)
-    values (${module}, ${number}, ${name}, ${checksum}, ${down ?? null}, ${ms})
+    insert into bulkhead.mod_migrations (module, number, name, checksum, text, down, duration_ms)
+    values (${module}, ${number}, ${name}, ${checksum}, ${text}, ${down ?? null}, ${ms})
     on conflict (module, number) do update set duration_ms = excluded.duration_ms
     where ${ms} > 0 and mod_migrations.checksum = excluded.checksum returning number`
   return rows.length > 0
+}
+
+/** What was run before its text was kept. */
+async function noteText(sql: Sql, module: string, file: MigrationFile | undefined): Promise<void> {
+  if (!file) return
+  await sql`update bulkhead.mod_migrations set text = ${file.text} where module = ${module} and number = ${file.number} and checksum = ${file.checksum} and text is null`
 }
 
 async function noteTakenBack(tx: TransactionSql, module: string, number: number, ms: number): Promise<boolean> {
