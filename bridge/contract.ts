@@ -17,7 +17,7 @@ export type DeliveryKind =
 
 /** Out of the isolate. */
 export type PostKind =
-  | 'done' // text: the result as JSON
+  | 'done' // of one or more: ids, and in name the lengths, with spaces between; text: the results as JSON, one after the other
   | 'failed' // text: a GuestError
   | 'ask' // ask: id for the answer, name: capability, text: its arguments as JSON
   | 'tell' // like ask, without an answer

@@ -149,7 +149,7 @@ function settle(execution: string, run: () => unknown, toText: (value: unknown) 
       if (overdraft) return fail(overdraft)
       const result = toText(value)
       close(execution)
-      post('done', execution, 0, '', result)
+      tellEnd(execution, result)
     } catch (thrown) {
       fail(thrown)
     }
@@ -165,6 +165,33 @@ function settle(execution: string, run: () => unknown, toText: (value: unknown) 
   } catch (thrown) {
     fail(thrown)
   }
+}
+
+// Results that are on their way out. Each way out costs the cell more than most calls do, so that those which end
+// together are told of together: all whose last microtask was waiting when the first one's ran.
+const MAX_TOGETHER = 65_536
+let ids = ''
+let lengths = ''
+let results = ''
+
+function tellEnd(execution: string, result: string): void {
+  if (results.length + result.length > MAX_TOGETHER) tellEnds()
+  if (ids !== '') {
+    ids += ' ' + execution
+    lengths += ' ' + result.length
+    results += result
+    return
+  }
+  ids = execution
+  lengths = '' + result.length
+  results = result
+  whenSettled(resolved(undefined), tellEnds, () => {})
+}
+
+function tellEnds(): void {
+  if (ids === '') return
+  post('done', ids, 0, lengths, results)
+  ids = lengths = results = ''
 }
 
 /** In a fresh context the module is loaded for the one call that is made in it, on that call's budget. */
@@ -290,7 +317,9 @@ function installGlobals(): void {
   const write = (level: keyof Log, line: string) => powersOf.get(current)?.log[level](line)
   registry.write = (level, part) => (settings.script ? powersOf.get(current)?.log[level](part, { part: true }) : writeLines(level, part))
   registry.onExit = (code) => {
-    if (settings.script) post('done', current, 0, '', '{"exit":' + code + '}')
+    if (!settings.script) return
+    tellEnd(current, '{"exit":' + code + '}')
+    tellEnds() // it may go on without end
   }
   const globals: Record<string, unknown> = {
     ...timers.globals,

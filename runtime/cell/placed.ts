@@ -66,11 +66,11 @@ export function placeModule(
   let goneAt: number | undefined
 
   const heard = (realm: number, ...[kind, executionId, ask, postName, text]: Parameters<Post>) => {
+    if (kind === 'done') return finishAll(realm, executionId.split(' '), postName.split(' '), text)
     const named = executions.get(executionId)
     const execution = named?.realm === realm ? named : undefined
     if (kind === 'failed' && !execution) complain(realm, text)
     else if (!execution || gone) return
-    else if (kind === 'done') finish(execution, text)
     else if (kind === 'failed') failed(execution, guestFailure(text))
     else askHost(execution, kind === 'ask' ? ask : undefined, postName, text)
   }
@@ -134,6 +134,16 @@ export function placeModule(
   function failed(execution: Execution, failure: BulkheadError): void {
     if (failure.code === 'MEMORY_LIMIT') dispose(failure)
     else end(execution, () => execution.fail(failure))
+  }
+
+  function finishAll(realm: number, ids: readonly string[], lengths: readonly string[], results: string): void {
+    let at = 0
+    for (const [index, id] of ids.entries()) {
+      const execution = executions.get(id)
+      const to = at + Number(lengths[index])
+      if (execution?.realm === realm) finish(execution, results.slice(at, to))
+      at = to
+    }
   }
 
   /** An execution has succeeded only when its records are in the database. */
