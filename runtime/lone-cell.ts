@@ -5,6 +5,7 @@ import { SCRIPT_CAPS } from '../bridge/caps.ts'
 import { emitCapability } from '../bridge/emit.host.ts'
 import { asBulkheadError } from '../bridge/errors.ts'
 import { httpCapabilities } from '../bridge/http.host.ts'
+import { websocketCapabilities } from '../bridge/websocket.host.ts'
 import { kvCapabilities } from '../bridge/kv.host.ts'
 import { logCapability, type LogRecord } from '../bridge/log.host.ts'
 import { netCapabilities } from '../bridge/net.host.ts'
@@ -15,6 +16,9 @@ import { openMemoryKv } from './memory-kv.ts'
 import { buildPrograms, type Programs } from './programs.ts'
 import type { CellSettings } from './protocol.ts'
 import { watchCell } from './watch-cells.ts'
+
+/** V8's inspector has a cell's main thread wait for the isolate, which others may be in, and read what may be long. */
+const INSPECTED_SILENT_MS = 30_000
 
 /** Where modules run without a server and without a database. */
 export interface LoneCells extends AsyncDisposable {
@@ -48,6 +52,7 @@ export async function openLoneCells(onRecord: (record: { type: string; data: unk
     log: logCapability((lines) => lines.forEach(onLog), SCRIPT_CAPS),
     violation: violationCapability,
     ...httpCapabilities,
+    ...websocketCapabilities,
     ...kvCapabilities(openMemoryKv()),
   }
   const ends = opened.move()
@@ -59,7 +64,7 @@ export async function openLoneCells(onRecord: (record: { type: string; data: unk
         capabilities,
         events: { lost() {}, doomed() {}, ending() {}, executed() {}, ...(onDebugged && { debugged: onDebugged }), ...(onLoading && { loading: onLoading }) },
       })
-      ends.use(watchCell(cell))
+      ends.use(watchCell(cell, undefined, inspect && INSPECTED_SILENT_MS))
       ends.defer(async () => {
         cell.kill(asBulkheadError(undefined))
         await cell.ended

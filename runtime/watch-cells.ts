@@ -23,8 +23,9 @@ const WATCHDOG_SLACK_MB = 64
  * Watches a cell from outside, since a cell that has run hostile code may not watch itself.
  *
  * @param onSpent called when it takes no more work and nothing is left in it
+ * @param silentMs how long it may leave a ping unanswered
  */
-export function watchCell(cell: Cell, onSpent = () => {}): Disposable {
+export function watchCell(cell: Cell, onSpent = () => {}, silentMs = SILENT_MS): Disposable {
   let pinged: number | undefined
   let lastTick = performance.now()
 
@@ -41,7 +42,7 @@ export function watchCell(cell: Cell, onSpent = () => {}): Disposable {
     for (const { instance, startedAt, wallMs } of cell.open.values()) {
       if (now - startedAt > wallMs + OVERDUE_MS) return cell.kill(overdue(wallMs, now - startedAt), instance)
     }
-    if (pinged !== undefined && now - pinged > SILENT_MS) {
+    if (pinged !== undefined && now - pinged > silentMs) {
       return cell.kill(new BulkheadError('CELL_LOST', 'the cell that ran this did not answer any more and was ended'))
     }
     if (pinged === undefined && cell.open.size > 0) {
