@@ -24,6 +24,8 @@ import { operations } from './operations/table.ts'
 import { failureText, openPerform, type Reply } from './perform.ts'
 import { type Rate, rateHeaders } from './rates.ts'
 import { checkEncoding, methodsOf, routeFault } from './routes.ts'
+import type { Origin } from './server.ts'
+import type { Upgrade } from './upgrade.ts'
 import type { Usage } from './usage.ts'
 
 interface Parts {
@@ -45,6 +47,7 @@ interface Turn {
   headers: Record<string, string>
   caller?: Caller
   address: string | undefined
+  upgrade?: Upgrade
 }
 type Work = (c: Context, turn: Turn) => Reply | Response | Promise<Reply | Response>
 
@@ -73,7 +76,7 @@ export function createApp({ runtime, database, log, requestsPerMinute, corsOrigi
 
   /** Whatever happens in the work, the caller gets one JSON answer with the request's id. */
   const answering = (work: Work, streams?: string) => async (c: Context) => {
-    const turn: Turn = { requestId: requestIdOf(c), headers: {}, address: addressOf(c) }
+    const turn: Turn = { requestId: requestIdOf(c), headers: {}, ...originOf(c) }
     const { requestId, headers } = turn
     let isRefused = false
     try {
@@ -115,7 +118,7 @@ export function createApp({ runtime, database, log, requestsPerMinute, corsOrigi
     }
     app.on(operation.method, operation.path, answering(work, operation.streams))
   }
-  const serve = openModuleRoutes({ http: runtime.http, identify: access.identify })
+  const serve = openModuleRoutes({ http: runtime.http, ...access })
   for (const path of MODULE_ROUTES) app.all(path, answering((c, turn) => serve(c.req.param('name') ?? '', c.req.raw, turn)))
   // What Prometheus reads, which can be given a key.
   app.get(METRICS.path, answering(async (c, turn) => {
@@ -150,9 +153,10 @@ function requestIdOf(c: Context): string {
   return given !== null && /^[\w.:-]{1,128}$/.test(given) ? given : randomId()
 }
 
-/** From where it came, where the server says so. */
-function addressOf(c: Context): string | undefined {
-  return (c.env as { remoteAddress?: string } | undefined)?.remoteAddress
+/** From where it came and what its connection may become, where the server says so. */
+function originOf(c: Context): Pick<Turn, 'address' | 'upgrade'> {
+  const { remoteAddress: address, upgrade } = (c.env ?? {}) as Partial<Origin>
+  return { address, ...(upgrade && { upgrade }) }
 }
 
 /** As it was sent: what Hono has of it is decoded where that is possible. */

@@ -1,9 +1,12 @@
-import { BulkheadError } from '../bridge/errors.ts'
+import type { WebSocket } from 'ws'
+import { asBulkheadError, BulkheadError } from '../bridge/errors.ts'
 import type { ModuleHttp } from '../runtime/module-http.ts'
 import { endToEnd } from '../runtime/response-head.ts'
-import type { ModuleResponse } from '../runtime/serve-module.ts'
+import { type ModuleResponse, UPGRADED } from '../runtime/serve-module.ts'
+import type { Caller } from '../runtime/store/keys.ts'
 import { type Access, authorize } from './auth.ts'
 import { checkEncoding } from './routes.ts'
+import type { Upgrade } from './upgrade.ts'
 
 /** Under which the routes of a module are, each in its own. */
 export const MODULE_ROUTES = ['/api/modules/:name', '/api/modules/:name/*'] as const
@@ -23,9 +26,12 @@ const OF_THE_HOST = new Set(['alt-svc', 'clear-site-data', 'expect-ct', 'nel', '
  */
 const SANDBOX = 'sandbox allow-scripts allow-forms allow-popups allow-downloads'
 
-interface Options {
+/** How often it is looked at whether a socket may stay open, ms. */
+const CHECK_MS = 5_000
+const REFUSALS: ReadonlySet<string> = new Set(['UNAUTHENTICATED', 'FORBIDDEN', 'NOT_FOUND'])
+
+interface Options extends Access {
   http: ModuleHttp
-  identify: Access['identify']
 }
 
 /** What came with a request that the answer or the count of requests needs. */
@@ -33,7 +39,8 @@ interface Turn {
   requestId: string
   headers: Record<string, string>
   address: string | undefined
-  caller?: Awaited<ReturnType<Access['identify']>>['caller']
+  upgrade?: Upgrade
+  caller?: Caller
 }
 
 /**
@@ -44,32 +51,56 @@ interface Turn {
  * @returns the module's response, with its body as it comes
  * @throws BulkheadError BAD_REQUEST for a name that is no percent-encoded text, UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, and what the execution ends with
  */
-export function openModuleRoutes({ http, identify }: Options): (name: string, request: Request, turn: Turn) => Promise<Response> {
+export function openModuleRoutes({ http, identify, recognize }: Options): (name: string, request: Request, turn: Turn) => Promise<Response> {
   return async (name, request, turn) => {
     const { origin, sent, behind } = partsOf(request.url)
     checkEncoding(sent)
     const isPublic = http.authOf(name) === 'public'
     const ownKey = request.headers.get(KEY_HEADER)
+    const authorization = ownKey === null ? request.headers.get('authorization') : `Bearer ${ownKey}`
     if (!isPublic) {
-      const { caller } = await identify(ownKey === null ? request.headers.get('authorization') : `Bearer ${ownKey}`, turn.address)
+      const { caller } = await identify(authorization, turn.address)
       turn.caller = caller
-      authorize(caller, OPERATION)
-      if (caller.modules !== null && !caller.modules.includes(name)) {
-        throw new BulkheadError('FORBIDDEN', `the API key "${caller.name}" is for ${caller.modules.join(', ')} alone, not for "${name}"`, { modules: caller.modules })
-      }
+      mustBeFor(caller, name)
     }
+    const stillMay = async () => {
+      if (http.authOf(name) !== 'public') mustBeFor(await recognize(authorization), name)
+    }
+    const { upgrade } = turn
     const prefix = `/api/modules/${name}`
     const response = await http.fetch(name, {
       method: request.method,
       url: `${origin}${behind}`,
-      headers: headersFor(request.headers, { prefix, requestId: turn.requestId, keepsAuthorization: isPublic || ownKey !== null }),
+      headers: headersFor(request.headers, { prefix, requestId: turn.requestId, keepsAuthorization: isPublic || ownKey !== null, asksForSocket: upgrade !== undefined }),
       body: request.body,
       // It is the host that calls a module.
       remote: { hostname: '127.0.0.1', port: 0 },
       signal: request.signal,
+      ...(upgrade && { upgrade: async (protocol: string) => whileAllowed(await upgrade(protocol), stillMay) }),
     })
+    if (response.status === UPGRADED) return new Response(null)
     return answerOf(response, prefix, turn)
   }
+}
+
+/** @throws BulkheadError FORBIDDEN */
+function mustBeFor(caller: Caller, module: string): void {
+  authorize(caller, OPERATION)
+  if (caller.modules === null || caller.modules.includes(module)) return
+  throw new BulkheadError('FORBIDDEN', `the API key "${caller.name}" is for ${caller.modules.join(', ')} alone, not for "${module}"`, { modules: caller.modules })
+}
+
+/** A socket has no end of its own: it is closed once whoever opened it could not do so any more. */
+function whileAllowed(socket: WebSocket, stillMay: () => Promise<void>): WebSocket {
+  const check = () =>
+    stillMay().catch((thrown: unknown) => {
+      // The database may be away for a while; that is no answer.
+      const { code, message } = asBulkheadError(thrown)
+      if (REFUSALS.has(code)) socket.close(1008, message.slice(0, 100))
+    })
+  const checking = setInterval(check, CHECK_MS)
+  socket.once('close', () => clearInterval(checking))
+  return socket
 }
 
 /**
@@ -83,14 +114,15 @@ function partsOf(url: string): { origin: string; sent: string; behind: string } 
   return { origin, sent, behind: rest.startsWith('/') ? rest : `/${rest}` }
 }
 
-function headersFor(given: Headers, { prefix, requestId, keepsAuthorization }: { prefix: string; requestId: string; keepsAuthorization: boolean }): Array<[string, string]> {
+function headersFor(given: Headers, { prefix, requestId, keepsAuthorization, asksForSocket }: { prefix: string; requestId: string; keepsAuthorization: boolean; asksForSocket: boolean }): Array<[string, string]> {
   const passed = endToEnd(given).flatMap(([name, value]): Array<[string, string]> => {
     if (name === KEY_HEADER || name === 'x-request-id' || name === 'x-forwarded-prefix' || (name === 'authorization' && (!keepsAuthorization || OWN_KEY.test(value)))) return []
     if (name !== 'cookie') return [[name, value]]
     const cookies = value.split(';').map((cookie) => cookie.trim()).filter((cookie) => cookie !== '' && !OWN_COOKIE.test(cookie))
     return cookies.length > 0 ? [[name, cookies.join('; ')]] : []
   })
-  return [...passed, ['x-forwarded-prefix', prefix], ['x-request-id', requestId]]
+  const upgrade: Array<[string, string]> = asksForSocket ? [['connection', 'Upgrade'], ['upgrade', 'websocket']] : []
+  return [...passed, ...upgrade, ['x-forwarded-prefix', prefix], ['x-request-id', requestId]]
 }
 
 function answerOf({ status, statusText, headers: given, body }: ModuleResponse, prefix: string, turn: Turn): Response {

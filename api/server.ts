@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { BulkheadError, ERRORS, type ErrorCode } from '../bridge/errors.ts'
 import type { Tls } from './tls.ts'
+import { openUpgrades, type Upgrade, type Upgrades, wantsWebSocket } from './upgrade.ts'
 
 /** What a connection may cost before a request has come in whole; a slow or silent peer is cut off. */
 const LIMITS = {
@@ -24,9 +25,15 @@ interface Listening extends AsyncDisposable {
   port: number
 }
 
+export interface Origin {
+  /** Of the connection: of a proxy in front, the proxy's. */
+  remoteAddress: string | undefined
+  upgrade?: Upgrade
+}
+
 interface Options {
-  /** Given the address from which the connection came: of a proxy in front, the proxy's. */
-  fetch(request: Request, from: { remoteAddress: string | undefined }): Response | Promise<Response>
+  /** Given from where it came, and how its connection becomes a web socket where the request is for one. */
+  fetch(request: Request, from: Origin): Response | Promise<Response>
   host: string
   /** 0: any free port. */
   port: number
@@ -38,7 +45,8 @@ interface Options {
 }
 
 /**
- * Serves HTTP. Disposal takes no new connections, lets requests under way finish for up to `drainMs`, then cuts them.
+ * Serves HTTP, and web sockets where `fetch` upgrades to one. Disposal takes no new connections, says good-bye to web
+ * sockets with 1001, lets requests under way finish for up to `drainMs`, then cuts all.
  *
  * @returns the address, with the port that was free where 0 was asked for
  * @throws BulkheadError `UNAVAILABLE` when the address cannot be listened on
@@ -48,7 +56,10 @@ export async function listen({ fetch, host, port, drainMs, limits, tls }: Option
   const { timeout, maxHeadersCount, maxConnections, ...options } = { ...LIMITS, ...limits }
   const listener = getRequestListener((request, { incoming }) => fetch(request, { remoteAddress: incoming.socket.remoteAddress }), { hostname: host, errorHandler: refuseRequest })
   const answer = (...[incoming, outgoing]: Parameters<typeof listener>) => void listener(incoming, outgoing)
-  const server = tls ? createSecureServer({ ...options, ...tls, minVersion: 'TLSv1.2' }, answer) : createServer(options, answer)
+  const upgrades = openUpgrades({ fetch, isSecure: tls !== undefined, refuse: refuseRequest })
+  const all = { ...options, shouldUpgradeCallback: wantsWebSocket }
+  const server = tls ? createSecureServer({ ...all, ...tls, minVersion: 'TLSv1.2' }, answer) : createServer(all, answer)
+  server.on('upgrade', upgrades.answer)
   Object.assign(server, { timeout, maxHeadersCount, maxConnections })
   server.on('clientError', refuseSocket)
   await bind(server, host, port)
@@ -56,7 +67,7 @@ export async function listen({ fetch, host, port, drainMs, limits, tls }: Option
   return {
     host: address.address,
     port: address.port,
-    [Symbol.asyncDispose]: () => drain(server, drainMs),
+    [Symbol.asyncDispose]: () => drain(server, upgrades, drainMs),
   }
 }
 
@@ -82,12 +93,16 @@ const WHY: Record<string, string> = {
   ENOTFOUND: 'the name is not known, set HOST to an address of this machine',
 }
 
-async function drain(server: Server, drainMs: number): Promise<void> {
+async function drain(server: Server, upgrades: Upgrades, drainMs: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   server.close(() => resolve())
+  upgrades.close()
   // A connection whose last request was under way at close() is idle, and open, after it.
   const idle = setInterval(() => server.closeIdleConnections(), 20)
-  const late = setTimeout(() => server.closeAllConnections(), drainMs)
+  const late = setTimeout(() => {
+    server.closeAllConnections()
+    upgrades.destroy()
+  }, drainMs)
   await promise
   clearInterval(idle)
   clearTimeout(late)

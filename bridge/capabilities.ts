@@ -1,6 +1,7 @@
 import { BulkheadError } from './errors.ts'
 import type { HttpExchange } from './http.host.ts'
 import { parseBounded } from './json.ts'
+import type { ServedSockets } from './websocket.host.ts'
 
 /** Who asks: the host's own knowledge of an open execution. Nothing in it comes from the cell. */
 export interface Caller {
@@ -24,6 +25,8 @@ export interface Caller {
   readonly class?: string
   /** The request that it answers. */
   readonly http?: HttpExchange
+  /** Those that clients have open to the instance that it runs in. */
+  readonly sockets?: ServedSockets
   /** How often each capability was asked in this execution; counted here, whatever the cell says. */
   readonly asked: Map<string, number>
   /** The records kept so far, in order. */

@@ -15,7 +15,7 @@ export const EXECUTION_CAPS: Readonly<ExecutionCaps> = {
 }
 
 /** The capabilities that carry pieces of bodies. Each waits for its answer, so that they come no faster than they are taken. */
-export const CHUNK_CAPABILITIES: readonly string[] = ['cell.crypto', 'cell.stage', 'cell.zip', 'conn.read', 'conn.write', 'fetch.read', 'fetch.write', 'http.read', 'http.write', 'socket.read', 'socket.send']
+export const CHUNK_CAPABILITIES: readonly string[] = ['cell.crypto', 'cell.stage', 'cell.zip', 'conn.read', 'conn.write', 'fetch.read', 'fetch.write', 'http.read', 'http.write', 'socket.read', 'socket.send', 'websocket.send']
 
 /** A bare script has no neighbours to flood: its console is its output. */
 export const SCRIPT_CAPS: Readonly<ExecutionCaps> = { ...EXECUTION_CAPS, logLines: 100_000, logBytes: 16 * 1024 * 1024 }

@@ -77,8 +77,8 @@ export interface DenoSettings {
 
 /** A function of the module that the host calls, hooks not among them; what it returns leaves as JSON. */
 export interface Invocation {
-  target: 'lifecycle' | 'service' | 'job' | 'message' | 'terms' | 'cron' | 'fetch'
-  /** Name of the function; for a message its topic. */
+  target: 'lifecycle' | 'service' | 'job' | 'message' | 'terms' | 'cron' | 'fetch' | 'socket'
+  /** Name of the function; for a message its topic. A socket's arguments are its number and what came of it, none where all are closed. */
   name: string
   args: unknown[]
 }

@@ -1,3 +1,4 @@
+import type { WebSocket } from 'ws'
 import { type Capability, type Caller, readArgs } from './capabilities.ts'
 import { EXECUTION_CAPS } from './caps.ts'
 import { BulkheadError } from './errors.ts'
@@ -11,6 +12,8 @@ export interface HttpExchange {
   respond(head: ResponseHead): void
   /** Resolves when the client has room for more. @throws UNAVAILABLE where the client has gone, SIZE_LIMIT */
   write(bytes: Uint8Array): Promise<void>
+  /** Has the connection become a web socket; there where the request asks for it. @throws UNAVAILABLE where the client has gone */
+  upgrade?(protocol: string): Promise<WebSocket>
   /** Resolves when the client has gone. */
   readonly gone: Promise<void>
 }

@@ -7,6 +7,8 @@ export interface RequestHead {
   /** All of it where it is small; `stream`: to be asked for piece by piece. */
   body: { b: string } | 'stream' | null
   remote: { hostname: string; port: number }
+  /** Whether the connection can become a web socket. */
+  upgrade?: true
 }
 
 export interface ResponseHead {
@@ -15,8 +17,8 @@ export interface ResponseHead {
   headers: Array<[name: string, value: string]>
 }
 
-/** What the execution of a request returns: the response, or that it was streamed. */
-export type ResponseResult = (ResponseHead & { body: string | null }) | 'streamed'
+/** What the execution of a request returns: the response, or that it was streamed, or has become a socket. */
+export type ResponseResult = (ResponseHead & { body: string | null }) | 'streamed' | 'upgraded'
 
 export const HTTP_LIMITS = {
   /** Bytes of one piece of a body, which is an argument of at most 64 KiB in base64. */

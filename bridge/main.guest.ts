@@ -90,7 +90,8 @@ function deliverOne(kind: DeliveryKind, id: string, body: string): void {
   } else if (kind === 'invoke') {
     const powers = open(id)
     const invocation = parse(body) as Invocation
-    if (invocation.target === 'fetch') return settle(id, () => onceLoaded(() => callFetch(id, invocation.args[0])), resultText)
+    if (invocation.target === 'fetch') return settle(id, () => onceLoaded(() => callFetch(id, invocation.args[0], powers)), resultText)
+    if (invocation.target === 'socket') return settle(id, () => tellSocket(invocation.args, powers), resultText)
     // What others have asked for is done in their name and time; only the module's own life lasts.
     const own = invocation.target === 'lifecycle' || invocation.target === 'terms'
     if (own && background !== '') current = background
@@ -262,11 +263,39 @@ function callHook(ctx: HookContext): unknown {
   return handler(ctx)
 }
 
-function callFetch(execution: string, head: unknown): unknown {
+async function callFetch(execution: string, head: unknown, powers: Powers): Promise<unknown> {
   const handler = module.fetcher()
   if (!handler) throw refusal('NOT_FOUND', 'cannot answer the request, the module has no handler of requests')
   const { answer } = lazily('deno/serve') as { answer(handler: unknown, head: unknown, ask: unknown): Promise<unknown> }
-  return answer(handler, head, askOf.get(execution))
+  const result = await answer(handler, head, askOf.get(execution))
+  if (result === 'upgraded') await answered(powers)
+  return result
+}
+
+/** Tells a socket of the module what came, and goes on as long as what that began has asked and waits. */
+function tellSocket(args: unknown[], powers: Powers): unknown {
+  if (args.length === 0) {
+    close(background)
+    background = ''
+    return
+  }
+  const { take } = lazily('deno/upgrade') as { take(id: unknown, pieces: unknown): void }
+  take(args[0], args[1])
+  return answered(powers)
+}
+
+/** Resolves when no answer is waited for, and what the last one led to has asked for nothing more. */
+function answered(powers: Powers): Promise<void> {
+  const nextTurn = (callback: () => void) => {
+    try {
+      timers.globals.setTimeout(callback, 0)
+    } catch {
+      callback() // the module has set all the timers that it may
+    }
+  }
+  return new PromiseOf<void>((resolve) => {
+    nextTurn(() => powers.whenAnswered(() => nextTurn(() => powers.whenAnswered(resolve))))
+  })
 }
 
 function verdictText(value: unknown): string {

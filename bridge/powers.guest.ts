@@ -20,6 +20,8 @@ export interface Powers extends Messages {
   db: ExtractionReads & ModuleSql
   env: HookContext['env']
   config: HookContext['config']
+  /** Calls back when no answer is waited for. */
+  whenAnswered(callback: () => void): void
   /** Tells in one record how many lines the caps swallowed; called when the execution ends. */
   close(): void
 }
@@ -39,6 +41,7 @@ export function openPowers({ execution, post, settings, asks, lend }: { executio
   const refused = table<string, true>()
   let emits = 0
   let pending = 0
+  let onAnswered: (() => void) | undefined
   let calls = 0
   let chunks = 0
   let logLines = 0
@@ -77,10 +80,12 @@ export function openPowers({ execution, post, settings, asks, lend }: { executio
         resolve(value) {
           pending--
           resolve(value)
+          if (pending === 0) onAnswered?.()
         },
         reject(error) {
           pending--
           reject(error)
+          if (pending === 0) onAnswered?.()
         },
       })
     })
@@ -135,6 +140,13 @@ export function openPowers({ execution, post, settings, asks, lend }: { executio
     ...openMessages(ask),
     db: freeze({ ...openExtractionReads(ask), ...openSql(askFor('db')) }),
     log: freeze({ debug: writeLog('debug'), info: writeLog('info'), warn: writeLog('warn'), error: writeLog('error') }),
+    whenAnswered(callback) {
+      if (pending === 0) return callback()
+      onAnswered = () => {
+        onAnswered = undefined
+        callback()
+      }
+    },
     close() {
       if (dropped > 0) post('tell', execution, 0, 'log', '{"level":"warn","message":"' + dropped + ' log lines dropped"}')
     },

@@ -9,8 +9,9 @@ import type { Manifest } from './manifest.ts'
 import type { CallOrder, Usage } from './protocol.ts'
 import { randomId } from './random-id.ts'
 import { mapStack } from './stack.ts'
+import { openServedSockets } from './served-sockets.ts'
 import type { Terms } from './terms.ts'
-import { BulkheadError } from '../bridge/errors.ts'
+import { asBulkheadError, BulkheadError } from '../bridge/errors.ts'
 import type { HttpExchange } from '../bridge/http.host.ts'
 import { parseBounded } from '../bridge/json.ts'
 
@@ -41,7 +42,7 @@ export interface Instance {
   readonly key: string
   readonly version: Version
   readonly cell: Cell
-  /** Executions open in it. */
+  /** Executions open in it, and sockets that clients have open to it. */
   readonly open: number
   readonly handlers: Handlers
   /** Those it runs on. */
@@ -93,6 +94,9 @@ const BACKGROUND_MS = 10_000
 /** The next background begins before the last one ends, so that no timer falls between them. */
 const OVERLAP_MS = 1_000
 const DRAIN_POLL_MS = 10
+const LEARN_MS = 50
+/** Clients have so long to answer when their sockets are closed, ms. */
+const GOODBYE_MS = 2_000
 
 /**
  * Loads a version into a cell.
@@ -108,8 +112,19 @@ export async function placeInstance(key: string, version: Version, cell: Cell): 
   let open = 0
   const ends: Array<() => void> = []
 
+  const sockets = openServedSockets({
+    module: manifest.name,
+    maxConcurrency: limits.maxConcurrency,
+    deliver: (id, pieces) => instance.invoke({ target: 'socket', name: 'socket', args: [id, pieces] }, budget.wallMs, { hook: 'websocket' }),
+    onUse(isUsed) {
+      if (isUsed) return goOn()
+      leaveOff()
+      if (lives === 0 && cell.instances.has(key)) instance.invoke({ target: 'socket', name: 'socket', args: [] }).catch(() => {})
+    },
+  })
+
   // Their prototype: an accessor in each of them would take ten times as long to make as all the rest.
-  const common: Pick<Caller, 'module' | 'version' | 'permissions' | 'hide'> = {
+  const common: Pick<Caller, 'module' | 'version' | 'permissions' | 'hide' | 'sockets'> = {
     module: manifest.name,
     version: manifest.version,
     // Of the terms at the time of asking: what is revoked is refused at once.
@@ -117,6 +132,7 @@ export async function placeInstance(key: string, version: Version, cell: Cell): 
       return terms.permissions
     },
     hide: (value) => terms.hide.value(value),
+    sockets,
   }
   const callerOf = (subject: Subject, wallMs: number): Caller => {
     let seq = 0
@@ -169,12 +185,36 @@ export async function placeInstance(key: string, version: Version, cell: Cell): 
     }
   }
 
+  let lives = 0
+  let rotation: NodeJS.Timeout | undefined
+
+  function goOn(): void {
+    const again = () => {
+      if (!cell.instances.has(key)) return over('the module has ended')
+      // It ends with the isolate, which the host may learn of a little later.
+      execute('background', { hook: 'background' }, '', BACKGROUND_MS).catch((thrown: unknown) => {
+        setTimeout(() => cell.instances.has(key) || over(asBulkheadError(thrown).message), LEARN_MS)
+      })
+    }
+    const over = (why: string) => {
+      clearInterval(rotation)
+      void sockets.closeAll(1011, why, 0)
+    }
+    if (++lives > 1) return
+    rotation = setInterval(again, BACKGROUND_MS - OVERLAP_MS)
+    again()
+  }
+
+  function leaveOff(): void {
+    if (--lives === 0) clearInterval(rotation)
+  }
+
   const instance: Instance = {
     key,
     version,
     cell,
     get open() {
-      return open
+      return open + sockets.size
     },
     handlers: readHandlers(body),
     get terms() {
@@ -194,18 +234,15 @@ export async function placeInstance(key: string, version: Version, cell: Cell): 
       return readResult(text)
     },
     live() {
-      const again = () => {
-        if (!cell.instances.has(key)) return clearInterval(rotation)
-        execute('background', { hook: 'background' }, '', BACKGROUND_MS).catch(() => {})
-      }
-      const rotation = setInterval(again, BACKGROUND_MS - OVERLAP_MS)
-      again()
-      ends.push(() => clearInterval(rotation))
+      goOn()
+      ends.push(leaveOff)
     },
     async retire(withinMs = Infinity) {
-      for (const end of ends) end()
+      for (const end of ends.splice(0)) end()
+      sockets.pause()
       const deadline = performance.now() + Math.min(budget.wallMs, withinMs)
       while (open > 0 && performance.now() < deadline) await new Promise((done) => setTimeout(done, DRAIN_POLL_MS))
+      await sockets.closeAll(1001, 'the module is unloaded', Math.min(GOODBYE_MS, withinMs))
       if (!cell.instances.has(key)) return
       // What it does on leaving is its own; it leaves all the same.
       for (const name of ['stop', 'onUnload']) {

@@ -8,6 +8,7 @@ import { kvCapabilities } from '../bridge/kv.host.ts'
 import { logCapability } from '../bridge/log.host.ts'
 import { netCapabilities } from '../bridge/net.host.ts'
 import { httpCapabilities } from '../bridge/http.host.ts'
+import { websocketCapabilities } from '../bridge/websocket.host.ts'
 import { violationCapability } from '../bridge/violation.host.ts'
 import { callCapability, publishCapability } from '../bridge/messages.host.ts'
 import { type Backups, openBackups } from './backup/control.ts'
@@ -228,6 +229,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
         ...kvCapabilities(kv),
         ...net.capabilities,
         ...httpCapabilities,
+        ...websocketCapabilities,
         ...dbCapabilities(lend),
         ...extractionCapabilities(extractionReads),
       },

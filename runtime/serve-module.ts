@@ -1,3 +1,4 @@
+import type { WebSocket } from 'ws'
 import type { HttpExchange } from '../bridge/http.host.ts'
 import { asBulkheadError, BulkheadError } from '../bridge/errors.ts'
 import { HTTP_LIMITS, type RequestHead, type ResponseHead } from '../bridge/http.ts'
@@ -15,7 +16,12 @@ export interface ModuleRequest {
   remote: { hostname: string; port: number }
   /** Aborts when the client has gone. */
   signal: AbortSignal
+  /** Has the connection become a web socket, of the protocol that was chosen; where the client asks for one. */
+  upgrade?(protocol: string): Promise<WebSocket>
 }
+
+/** The status of a connection that has become a web socket, which no module's response has. */
+export const UPGRADED = 101
 
 export interface ModuleResponse extends ResponseHead {
   body: ReadableStream<Uint8Array> | Uint8Array | null
@@ -33,7 +39,10 @@ const NO_BODY = new Set([204, 205, 304])
  */
 export async function serveModule(request: ModuleRequest, invoke: Invoke): Promise<ModuleResponse> {
   const source = await openBody(request.body)
-  const { promise: responded, resolve: respond } = Promise.withResolvers<ModuleResponse>()
+  const { promise: responded, resolve: respond, reject: fail } = Promise.withResolvers<ModuleResponse>()
+  responded.catch(() => {})
+  let upgraded: WebSocket | undefined
+  let hasBegun = false
   const gone = new Promise<void>((resolve) => {
     if (request.signal.aborted) resolve()
     else request.signal.addEventListener('abort', () => resolve(), { once: true })
@@ -43,26 +52,41 @@ export async function serveModule(request: ModuleRequest, invoke: Invoke): Promi
     read: source.read,
     gone,
     respond(given) {
+      hasBegun = true
       const head = checkResponseHead(given)
       respond({ ...head, body: NO_BODY.has(head.status) ? null : output.stream })
     },
     write: output.write,
+    ...(request.upgrade && { upgrade }),
   }
-  const head: RequestHead = { method: request.method, url: request.url, headers: request.headers, body: source.inline, remote: request.remote }
+  const head: RequestHead = { method: request.method, url: request.url, headers: request.headers, body: source.inline, remote: request.remote, ...(request.upgrade && { upgrade: true }) }
   const ended = invoke({ target: 'fetch', name: 'fetch', args: [head] }, { hook: 'fetch', http: exchange })
   const inline = ended.then(readResult)
   // The module has answered; what is left of the request nobody reads.
   const over = (thrown?: unknown) => {
     source.drop()
     output.end(thrown)
+    if (thrown !== undefined) upgraded?.close(1011, asBulkheadError(thrown).message.slice(0, 100))
   }
   inline.then(() => over(), over)
-  const whole = inline.then((result) => result ?? responded)
+  const whole = inline.then((result) => {
+    if (!result) fail(new BulkheadError('MODULE_FAILED', 'the module ended without a response')) // unless it has begun one
+    return result ?? responded
+  })
   return Promise.race([responded, whole])
+
+  async function upgrade(protocol: string): Promise<WebSocket> {
+    if (hasBegun) throw new BulkheadError('INVALID', 'cannot upgrade, the response has begun')
+    hasBegun = true
+    upgraded = await request.upgrade?.(protocol)
+    if (!upgraded) throw new BulkheadError('UNAVAILABLE', 'cannot upgrade, the client has gone')
+    respond({ status: UPGRADED, statusText: '', headers: [], body: null })
+    return upgraded
+  }
 }
 
 function readResult(result: unknown): ModuleResponse | undefined {
-  if (result === 'streamed') return undefined
+  if (result === 'streamed' || result === 'upgraded') return undefined
   if (result === null) throw new BulkheadError('MODULE_FAILED', 'the module ended without a response')
   const head = checkResponseHead(result)
   const { body } = result as { body?: unknown }

@@ -2,6 +2,7 @@ import { isAbsolute, relative, resolve, sep } from 'node:path'
 import { BulkheadError } from '../../bridge/errors.ts'
 import type { NamedSettings } from '../../runtime/bundler/settings.ts'
 import type { RunningScript } from '../../runtime/run-script.ts'
+import { UPGRADED } from '../../runtime/serve-module.ts'
 import { listen } from '../server.ts'
 import type { ScriptFlags } from './script-flags.ts'
 
@@ -31,7 +32,7 @@ export async function listenFor({ listen: wanted, fetch }: RunningScript): Promi
     host: '127.0.0.1',
     port: wanted?.port ?? 0,
     drainMs: DRAIN_MS,
-    async fetch(request) {
+    async fetch(request, { upgrade }) {
       const { status, statusText, headers, body } = await fetch({
         method: request.method,
         url: request.url,
@@ -39,7 +40,9 @@ export async function listenFor({ listen: wanted, fetch }: RunningScript): Promi
         body: request.body,
         remote: { hostname: '127.0.0.1', port: 0 },
         signal: request.signal,
+        ...(upgrade && { upgrade }),
       })
+      if (status === UPGRADED) return new Response(null)
       return new Response(body as ConstructorParameters<typeof Response>[0], { status, statusText, headers })
     },
   })

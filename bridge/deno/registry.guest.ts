@@ -12,6 +12,15 @@ export interface ListenOptions {
   onError?: (error: unknown) => unknown
 }
 
+/** A request that asks for a socket, and what `Deno.upgradeWebSocket` has made of it. */
+export interface Upgrade {
+  /** The one by which the handler agrees. */
+  response?: object
+  /** Has the host open the socket. @param ask in the name of the request's execution */
+  open?(ask: (capability: string, args: string) => Promise<string>): Promise<void>
+  fail?(thrown: unknown): void
+}
+
 /** What the module's code has told the bridge through `Deno`. Whatever is in it the module could do by itself. */
 interface Registry {
   handler: FetchHandler | undefined
@@ -22,6 +31,8 @@ interface Registry {
   /** Jobs of `Deno.cron`. */
   crons: Array<{ name: string; schedule: string }>
   cronHandlerOf(name: string): (() => unknown) | undefined
+  /** By the Request that the handler is given. */
+  upgrades: WeakMap<object, Upgrade>
   /** The module has loaded: what its top level alone may do is over. */
   sealed: boolean
   /** A part of the output, where it goes; set by the bridge. */
@@ -37,6 +48,7 @@ export const registry: Registry = {
   exitCode: 0,
   crons: [],
   cronHandlerOf: () => undefined,
+  upgrades: new WeakMap(),
   sealed: false,
   write() {},
   onExit() {},

@@ -8,7 +8,7 @@ import type { HostAsk } from '../web/host.guest.ts'
 import { type Request, requestFrom } from '../web/request.guest.ts'
 import { innerResponse, Response } from '../web/response.guest.ts'
 import { ReadableStream } from '../web/streams.guest.ts'
-import { exitCodeOf, type FetchHandler, registry } from './registry.guest.ts'
+import { exitCodeOf, type FetchHandler, registry, type Upgrade } from './registry.guest.ts'
 
 type Stream = ReadableStream<Uint8Array<ArrayBuffer>>
 
@@ -18,14 +18,27 @@ export async function answer(handler: FetchHandler, head: RequestHead, ask: Host
   completed.catch(() => {})
   const request = openRequest(head, ask)
   const info = { remoteAddr: { transport: 'tcp', ...head.remote }, completed }
+  const upgrade: Upgrade = {}
+  if (head.upgrade) registry.upgrades.set(request, upgrade)
   try {
-    const result = await send(await respond(handler, request, info), head.method, ask)
+    const response = await respond(handler, request, info)
+    const isUpgraded = upgrade.response === response
+    if (upgrade.response && !isUpgraded) notReturned(upgrade)
+    if (isUpgraded) await upgrade.open?.(ask)
+    const result = isUpgraded ? 'upgraded' : await send(response, head.method, ask)
     resolve()
     return result
   } catch (thrown) {
     reject(thrown)
     throw thrown
   }
+}
+
+/** The client has not been told of a socket then, and never is. */
+function notReturned(upgrade: Upgrade): void {
+  const message = 'Upgrade response was not returned from callback'
+  console.error(message)
+  upgrade.fail?.(new Error(message))
 }
 
 /** The handler's response; where it fails, that of `onError`, or the plain 500 that Deno answers with. */

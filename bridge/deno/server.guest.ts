@@ -1,4 +1,6 @@
 import { denoErrors, notSupported } from './errors.guest.ts'
+import { lazily } from '../web/globals.guest.ts'
+import { hostSettings } from '../web/host.guest.ts'
 import { type FetchHandler, type ListenOptions, registry } from './registry.guest.ts'
 
 interface ServeOptions extends Partial<Omit<ListenOptions, 'told'>> {
@@ -50,7 +52,9 @@ export function serve(first: ServeOptions | FetchHandler, second?: FetchHandler 
 
 declare const queueMicrotask: (callback: () => void) => void
 
-/** `Deno.upgradeWebSocket`. */
-export function upgradeWebSocket(_request: unknown, _options?: unknown): never {
-  throw notSupported('Deno.upgradeWebSocket', 'the host carries no web sockets to modules')
+/** `Deno.upgradeWebSocket`; what makes sockets is evaluated with the first. */
+export function upgradeWebSocket(request: unknown, options?: unknown): object {
+  if (hostSettings().fresh) throw notSupported('Deno.upgradeWebSocket', 'the manifest says context: fresh, and the socket would end with the context it is opened in')
+  const { upgradeWebSocket: upgrade } = lazily('deno/upgrade') as { upgradeWebSocket(...args: unknown[]): object }
+  return upgrade(request, options)
 }

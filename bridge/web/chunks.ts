@@ -46,6 +46,7 @@ export const CHUNKS = {
   'deno/namespace': ['Deno'],
   'deno/serve': [],
   'deno/net': [],
+  'deno/upgrade': [],
 } as const satisfies Record<string, readonly string[]>
 
 export type ChunkName = keyof typeof CHUNKS

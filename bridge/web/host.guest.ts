@@ -17,7 +17,8 @@ export function connectHost(ask: typeof askOf, settings: typeof settingsOf, curr
 }
 
 /**
- * Asks the host for `capability` in the name of the execution that entered last, and counts on its caps. Arguments and
+ * Asks the host for `capability` in the name of the execution that entered last, or of the background where that has
+ * ended, and counts on its caps. Arguments and
  * answer are JSON text; whether the module may is for the host to say. It rejects with the host's refusal, a
  * BulkheadError's code and message.
  *
@@ -26,9 +27,14 @@ export function connectHost(ask: typeof askOf, settings: typeof settingsOf, curr
  * @example parse(await hostAsk('resolve-dns', stringify({ name: 'example.org' })))
  */
 export function hostAsk(capability: string, args: string, maxLength?: number): Promise<string> {
-  const ask = askOf(currentExecution())
+  const ask = askOf(currentExecution()) ?? askOf(backgroundExecution())
   if (!ask) throw refusal('UNAVAILABLE', `cannot call ${capability}, no execution of the module is open`)
   return ask(capability, args, maxLength)
+}
+
+/** Asks in the name of the module's background, of which one is open while it has sockets open, whatever else runs. */
+export function backgroundAsk(capability: string, args: string, maxLength?: number): Promise<string> {
+  return (askOf(backgroundExecution()) ?? hostAsk)(capability, args, maxLength)
 }
 
 /**
