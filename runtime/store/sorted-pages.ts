@@ -71,8 +71,9 @@ export async function selectSorted<Item>(sql: Sql, query: SortedQuery, listing: 
   const direction = order === 'asc' ? sql`asc` : sql`desc`
   const named = places.map((_, index) => sql`${sql(`place${index}`)}`)
   const inOrder = all(named.map((name) => sql`${name} ${direction}`))
-  const pattern = `%${storableText(query.search ?? '').replace(/[\\%_]/g, '\\$&')}%`
-  const matching = searched.map((column) => sql`${of(column)} ilike ${pattern}`).reduce((one, next) => sql`${one} or ${next}`)
+  // Nothing ends a statement within one text: of 1.3 MB, the most that a module emits, a pattern that nearly matches everywhere takes about a second.
+  const pattern = sql`lower(${`%${storableText(query.search ?? '').replace(/[\\%_]/g, '\\$&')}%`}::text)`
+  const matching = searched.map((column) => sql`lower(${of(column)}) like ${pattern}`).reduce((one, next) => sql`${one} or ${next}`)
   const later = after && sql`
     and (${all(places.map(([column]) => of(column)))}) ${order === 'asc' ? sql`>` : sql`<`} (${all(after.map((text, index) => typed(sql, text, places[index]![1])))})`
 
