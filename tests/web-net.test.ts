@@ -22,12 +22,13 @@ afterAll(async () => {
 
 const scripts = readdirSync('fixtures/web-net').filter((name) => name.endsWith('.ts'))
 
-test.each(scripts)('%s says the same in Deno and in an isolate', async (name) => {
+test.each(scripts)('%s says the same in Deno and in an isolate', { timeout: 90_000 }, async (name) => {
   const file = join(lab.folder, name)
   const text = await readFile(`fixtures/web-net/${name}`, 'utf8')
   await writeFile(file, text.replace("'BASE'", `'http://127.0.0.1:${server.port}'`))
   const permissions = [`net:127.0.0.1:${server.port}`, 'net:127.0.0.1:1']
-  const [here, there] = await Promise.all([lab.run(file, { permissions }), runInDeno(lab.folder, file, ['--allow-net'])])
+  const limits = 'maxExecutionMs: 60000, maxCpuMs: 30000, maxMemoryMB: 128'
+  const [here, there] = await Promise.all([lab.run(file, { permissions, limits }), runInDeno(lab.folder, file, ['--allow-net'])])
   expect(here.error).toBeUndefined()
   expect(there.length).toBeGreaterThan(10)
   expect(here.lines).toEqual(there)
