@@ -30,13 +30,16 @@ export type Post = (kind: PostKind, execution: string, ask: number, name: string
 /** MB and memories of contexts that are open, and of ended ones that may not have been collected yet. */
 export type WasmElsewhere = [openMB: number, openMemories: number, endedMB: number, endedMemories: number]
 
+/** Name and characters of each chunk. */
+export type ChunkIndex = ReadonlyArray<{ name: string; length: number }>
+
 /** The two entries that the snapshot leaves for the cell. */
 export interface GuestEntries {
   /**
    * Makes a context ready, before anything is delivered to it; nothing of the module's runs. `run`: the bundle; `seed`:
-   * 64 hexadecimal digits of randomness; `chunks`: name and text of each in turn.
+   * 64 hexadecimal digits of randomness; `chunks`: their texts one after the other, and `index` of what length as JSON.
    */
-  start(run: unknown, post: Post, settings: string, seed: string, ...chunks: string[]): void
+  start(run: unknown, post: Post, settings: string, seed: string, index: string, chunks: string): void
   deliver(...flat: string[]): void
   /** While a snapshot is made: evaluates chunks, name and text of each in turn. */
   preload(...chunks: string[]): void

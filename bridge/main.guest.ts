@@ -1,7 +1,7 @@
 import type { HookContext, Log } from '../sdk/context.ts'
 import { openConsole } from './console.guest.ts'
 import { openContext } from './context.guest.ts'
-import type { DeliveryKind, GuestEntries, GuestError, GuestSettings, Handlers, Invocation, Post, WasmElsewhere } from './contract.ts'
+import type { ChunkIndex, DeliveryKind, GuestEntries, GuestError, GuestSettings, Handlers, Invocation, Post, WasmElsewhere } from './contract.ts'
 import { exitCodeOf, registry } from './deno/registry.guest.ts'
 import { describeError, received, refusal, rejectionOf } from './errors.guest.ts'
 import { type GuestModule, type Handler, openModule } from './module.guest.ts'
@@ -49,13 +49,13 @@ let background = ''
 
 // Nothing may be thrown out of an entry: isolated-vm would copy the error, running the module's getters under no limit.
 const entries: GuestEntries = {
-  start(run, cellPost, settingsText, seed, ...chunks) {
+  start(run, cellPost, settingsText, seed, index, chunks) {
     bundle = run as Handler
     post = cellPost
     settings = parse(settingsText) as GuestSettings
     seedRandom(seed)
     startClock()
-    takeChunks(chunks)
+    takeChunks(parse(index) as ChunkIndex, chunks)
     takeWebAssembly()
     wasm = meterWebAssembly(settings.memoryMB, settings.fresh ? tellOfWasm : undefined)
     withhold()

@@ -22,7 +22,7 @@
  * can reach the module may reach: `hostAsk` gives it no more than the module's own powers, counted and checked by cell
  * and host. What settles executions (`post`, `deliver`) is in no shared file and must never be.
  *
- * How the text gets here: the cell passes all of it to `start` as strings whose characters all isolates of the cell
+ * How the text gets here: the cell passes all of it to `start` as a string whose characters all isolates of the cell
  * share, so that an isolate which touches nothing holds none of it (measured: see tests/bench/web.ts).
  * A module whose code names a global of PRELOADED starts from a second snapshot, in which those chunks are evaluated:
  * half a millisecond and a megabyte more than the lean one, several milliseconds less than the first touch.
@@ -34,6 +34,7 @@ import * as errors from '../errors.guest.ts'
 import * as kv from '../kv.guest.ts'
 import * as primordials from '../primordials.guest.ts'
 import * as abort from './abort.guest.ts'
+import type { ChunkIndex } from '../contract.ts'
 import { CHUNKS, type ChunkName, type SHARED } from './chunks.ts'
 import * as clock from './clock.guest.ts'
 import * as domException from './dom-exception.guest.ts'
@@ -47,7 +48,7 @@ import * as report from './report.guest.ts'
 import * as task from './task.guest.ts'
 import * as utf8 from './utf8.guest.ts'
 
-const { codeAt, defineProperty, ErrorOf, evaluate, keys, table } = primordials
+const { codeAt, defineProperty, ErrorOf, evaluate, keys, slice, table } = primordials
 
 type Exports = Record<string, unknown>
 type Chunk = (require: (name: string) => Exports, module: { exports: Exports }) => void
@@ -76,14 +77,18 @@ const shared: Record<(typeof SHARED)[number], Exports> = {
 const texts = table<string, string>()
 const loaded = table<string, Exports>()
 
-/** Takes the chunks' texts, each after its name. */
-export function takeChunks(flat: readonly string[]): void {
-  for (let i = 0; i < flat.length; i += 2) texts.set(flat[i] as string, flat[i + 1] as string)
+/** Takes the chunks' texts, which follow each other in one. */
+export function takeChunks(index: ChunkIndex, all: string): void {
+  let at = 0
+  for (let i = 0; i < index.length; i++) {
+    const { name, length } = index[i] as ChunkIndex[number]
+    texts.set(name, slice(all, at, (at += length)))
+  }
 }
 
 /** Evaluates chunks while a snapshot is made. */
 export function preloadChunks(flat: readonly string[]): void {
-  takeChunks(flat)
+  for (let i = 0; i < flat.length; i += 2) texts.set(flat[i] as string, flat[i + 1] as string)
   for (let i = 0; i < flat.length; i += 2) load(flat[i] as string)
 }
 

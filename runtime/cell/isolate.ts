@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import ivm from 'isolated-vm'
-import type { GuestEntries, Post } from '../../bridge/contract.ts'
+import type { ChunkIndex, GuestEntries, Post } from '../../bridge/contract.ts'
 import { BulkheadError } from '../../bridge/errors.ts'
 import { CHUNKS, PRELOADED } from '../../bridge/web/chunks.ts'
 import { type Inspector, openInspector } from './inspector.ts'
@@ -24,8 +24,8 @@ type Blob = ivm.ExternalCopy<ArrayBuffer>
 export interface Snapshot {
   /** That for a module's code: with the common chunks evaluated where it names one of their globals. */
   blobFor(code: string): Blob
-  /** Name and text of each chunk in turn. Strings of one copy share their characters among all isolates. */
-  readonly chunks: ReadonlyArray<ivm.ExternalCopy<string>>
+  /** A ChunkIndex as JSON, and the texts. Strings of one copy share their characters among all isolates. */
+  readonly chunks: { index: string; texts: ivm.ExternalCopy<string> }
 }
 
 /**
@@ -44,7 +44,10 @@ export function createSnapshot(bridgeText: string): Snapshot {
   }
   return {
     blobFor: (code) => (NAMED.test(code) ? (full ??= preload()) : lean),
-    chunks: Object.entries(chunks).flat().map((text) => new ivm.ExternalCopy(text)),
+    chunks: {
+      index: JSON.stringify(Object.entries(chunks).map(([name, { length }]) => ({ name, length })) satisfies ChunkIndex),
+      texts: new ivm.ExternalCopy(Object.values(chunks).join('')),
+    },
   }
 }
 
@@ -103,6 +106,8 @@ export function createIsolate({ snapshot, code, filename, settings, memoryMB, in
   let settingsCopy = new ivm.ExternalCopy(settings)
   let compiling: Promise<ivm.Script[]> | undefined
   let lastCpuMs = 0
+  let isShared = false
+  let sharing: Promise<ivm.Reference<string>> | undefined
 
   /** Each is compiled once for all contexts, and what V8 has made of its functions is theirs as well. */
   async function compile(): Promise<ivm.Script[]> {
@@ -112,6 +117,19 @@ export function createIsolate({ snapshot, code, filename, settings, memoryMB, in
       // The bundler does not look into everything: regular expressions are read by V8 alone.
       throw new BulkheadError('LOAD_FAILED', `cannot load, ${String(thrown).slice(0, MAX_REFUSAL)}`)
     }
+  }
+
+  /**
+   * The texts of the chunks for one more context. V8 counts each copy as if it were one; strings, which are of no realm,
+   * can be had twice from the one that is there.
+   */
+  async function chunksFor(context: ivm.Context): Promise<unknown> {
+    if (!isShared) {
+      isShared = true
+      return snapshot.chunks.texts.copyInto()
+    }
+    const shared = await (sharing ??= context.evalClosure('return $0', [snapshot.chunks.texts.copyInto()], { result: { reference: true } }) as Promise<ivm.Reference<string>>)
+    return shared.derefInto()
   }
 
   return {
@@ -126,10 +144,10 @@ export function createIsolate({ snapshot, code, filename, settings, memoryMB, in
         // The artifact is one function expression: running the script defines it and enters nothing of the module's.
         const [start, delivering, run] = (await Promise.all(scripts.map((script) => script.run(made, { reference: true })))) as ivm.Reference[]
         deliver = delivering
-        const texts = snapshot.chunks.map((text) => text.copyInto())
+        const texts = await chunksFor(made)
         const seed = randomBytes(SEED_BYTES).toString('hex')
         const callback = new ivm.Callback(post, { ignored: true })
-        const started = start?.apply(undefined, [run?.derefInto({ release: true }), callback, settingsCopy.copyInto(), seed, ...texts] as never)
+        const started = start?.apply(undefined, [run?.derefInto({ release: true }), callback, settingsCopy.copyInto(), seed, snapshot.chunks.index, texts] as never)
         start?.release()
         await Promise.all([started, deliver?.apply(undefined, [...flat])])
       }

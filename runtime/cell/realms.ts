@@ -43,6 +43,7 @@ export function openRealms(isolate: Isolate, { fresh, maxTimers, heard, fire }: 
   // Of contexts that ended, until V8 is known to have collected them.
   const ended = { megabytes: 0, memories: 0 }
   let last = 0
+  let leaving: Promise<void> | undefined
 
   function take(realm: number): Realm {
     const post: Post = (kind, execution, ask, name, text) => {
@@ -95,8 +96,9 @@ export function openRealms(isolate: Isolate, { fresh, maxTimers, heard, fire }: 
       return realm
     },
     async enter(realm, flat) {
+      if (leaving) await leaving
       const own = realms.get(realm)
-      if (!own || own.left) return
+      if (!own) return // it ended meanwhile
       const held = elsewhere(own)
       const isTold = held === own.told
       own.told = held
@@ -104,7 +106,8 @@ export function openRealms(isolate: Isolate, { fresh, maxTimers, heard, fire }: 
       try {
         await own.context.enter(isTold ? flat : ['elsewhere' satisfies DeliveryKind, '', held, ...flat])
       } finally {
-        if (fresh) await isolate.left()
+        // Not waited for here: what ended could pass its time meanwhile, and cost the isolate.
+        if (fresh) leaving = isolate.left()
         own.inside = false
         if (own.left) release(realm, own)
       }
