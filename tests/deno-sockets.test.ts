@@ -7,7 +7,9 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 
 const DENO = [createRequire(import.meta.url).resolve('deno/bin.cjs'), 'run', '-A']
 const BULKHEAD = ['api/cli/bulkhead.ts', 'run', '-A']
-const PATIENT = { timeout: 30_000, interval: 100 }
+const PATIENT = { timeout: 60_000, interval: 100 }
+
+vi.setConfig({ testTimeout: 150_000 })
 
 /** The same script, served by Deno and by `bulkhead run`. */
 const hosts: Array<{ port: number; process: ChildProcess }> = []
