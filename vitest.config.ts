@@ -5,8 +5,10 @@ export default defineConfig({
   test: {
     pool: 'forks',
     include: ['{runtime,bridge,api,sdk,modules,tests}/**/*.test.ts'],
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    // Of a machine that does other things as well: no test is about time.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } },
     alias: { '@bulkhead/sdk': fileURLToPath(new URL('./sdk', import.meta.url)) },
   },
 })

@@ -53,7 +53,7 @@ test('one that is not waited for is in it as told until it has answered', async 
   const noted = () => traces.of('r1')[0]?.steps[0] as TracedStep
   expect(noted()).toMatchObject({ waited: false, outcome: 'told' })
   resolve({ verdict: { action: 'block' }, extractions: [], usage, execution: 'e' })
-  await vi.waitFor(() => expect(noted()).toMatchObject({ outcome: 'block', cpuMs: 1.5, changes: [] }))
+  await vi.waitFor(() => expect(noted()).toMatchObject({ outcome: 'block', cpuMs: 1.5, changes: [] }), 30_000)
 })
 
 test('the latest traces are kept, oldest first, as many as there may be', () => {

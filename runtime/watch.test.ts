@@ -45,7 +45,7 @@ async function open(finished: typeof onTestFinished) {
     stop: () => watching?.[Symbol.asyncDispose](),
     /** What was told once nothing more comes. */
     async settled(least = 1): Promise<string[]> {
-      await vi.waitUntil(() => told.length >= least, { timeout: 15_000 })
+      await vi.waitUntil(() => told.length >= least, { timeout: 30_000 })
       for (let before = -1; before !== told.length; ) {
         before = told.length
         await sleep(900)
@@ -240,14 +240,14 @@ test.concurrent('what changes while a change is dealt with is told of afterwards
     },
   })
   await writeFile(join(folder, 'a/index.ts'), '2')
-  await vi.waitUntil(() => told.length === 1)
+  await vi.waitUntil(() => told.length === 1, 30_000)
   for (let at = 0; at < 5; at++) {
     await writeFile(join(folder, 'a/index.ts'), `${at}`)
     await sleep(400)
   }
   expect(told).toEqual(['found a'])
   busy.resolve()
-  await vi.waitUntil(() => told.length === 2)
+  await vi.waitUntil(() => told.length === 2, 30_000)
   expect(await settled()).toEqual(['found a', 'found a'])
 })
 
@@ -275,9 +275,9 @@ test.concurrent('a folder that is never quiet is told of all the same, and its n
       if (changes % 50 === 0) await sleep(1)
     }
   })()
-  await vi.waitUntil(() => told.includes('found restless'), { timeout: 15_000 })
+  await vi.waitUntil(() => told.includes('found restless'), { timeout: 30_000 })
   await writeFile(join(folder, 'quiet/index.ts'), '2')
-  await vi.waitUntil(() => told.includes('found quiet'), { timeout: 15_000 })
+  await vi.waitUntil(() => told.includes('found quiet'), { timeout: 30_000 })
   isOver = true
   await writing
   expect(told.filter((one) => one === 'found restless').length).toBeLessThan(changes / 50)

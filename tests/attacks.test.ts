@@ -40,15 +40,15 @@ afterAll(() => lab?.[Symbol.asyncDispose]())
 describe('a hostile module', () => {
   test('that ends the cell in which a plugin is being loaded does not keep the plugin down', async () => {
     const first = lab.hook('product:before_ai', { input: {} })
-    await vi.waitFor(() => expect(lab.eventsOf('slow-plugin')).toContain('module:starting'))
+    await vi.waitFor(() => expect(lab.eventsOf('slow-plugin')).toContain('module:starting'), 30_000)
     process.kill(lab.runtime.module('neighbour').cell as number, 'SIGKILL')
     await first
-    await vi.waitFor(() => expect(lab.runtime.module('slow-plugin').status).toBe('ready'), { timeout: 10_000 })
+    await vi.waitFor(() => expect(lab.runtime.module('slow-plugin').status).toBe('ready'), { timeout: 30_000 })
     expect((await lab.hook('product:before_ai', { input: {} })).failures).toEqual([])
   })
 
   test('whose timers throw without end does not end its cell', async () => {
-    await vi.waitFor(() => expect(lab.runtime.module('thrower').status).toBe('ready'))
+    await vi.waitFor(() => expect(lab.runtime.module('thrower').status).toBe('ready'), 30_000)
     lab.events.length = 0
     await lab.hook('chat:after_ai')
     expect(lab.events.filter(({ type }) => type.startsWith('cell:'))).toEqual([])

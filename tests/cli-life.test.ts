@@ -37,9 +37,9 @@ test('it is granted what it asks for, and answers hooks', async () => {
   expect(await server.json('permissions:check', 'word-mask', 'emit')).toMatchObject({ asked: true, granted: false })
   expect(await server.cli('permissions:grant', 'word-mask', 'emit')).toMatchObject({ code: 0, stderr: '' })
   expect(await server.json('permissions:check', 'word-mask', 'emit')).toMatchObject({ granted: true })
-  await expect.poll(async () => (await server.json('modules:get', 'word-mask'))['status'], { timeout: 20_000 }).toBe('ready')
+  await expect.poll(async () => (await server.json('modules:get', 'word-mask'))['status']).toBe('ready')
   expect(await answered('a secret')).toBe('a ******')
-  await expect.poll(() => server.json('extractions:list', '--module', 'word-mask', '--type', 'word_masked'), { timeout: 20_000 }).toMatchObject({ items: [{ data: { times: 1 } }] })
+  await expect.poll(() => server.json('extractions:list', '--module', 'word-mask', '--type', 'word_masked')).toMatchObject({ items: [{ data: { times: 1 } }] })
 })
 
 test('it is configured, and what does not fit is refused with a suggestion', async () => {
@@ -60,9 +60,9 @@ test('a new version takes its place, from an archive', async () => {
   expect(await server.json('modules:install', archive)).toMatchObject({ number: 2, outcome: 'waiting', permissions: { undecided: ['log'] } })
   expect(await server.json('modules:get', 'word-mask')).toMatchObject({ version: '0.1.0', status: 'upgrade_pending' })
   expect(await server.cli('permissions:grant', 'word-mask')).toMatchObject({ code: 0 })
-  await expect.poll(async () => (await server.json('modules:get', 'word-mask'))['version'], { timeout: 20_000 }).toBe('0.2.0')
+  await expect.poll(async () => (await server.json('modules:get', 'word-mask'))['version']).toBe('0.2.0')
   expect(await answered('a secret')).toBe('a ******')
-  await expect.poll(() => server.json('modules:logs', 'word-mask'), { timeout: 20_000 }).toMatchObject({ items: [{ level: 'warn', message: 'masked' }] })
+  await expect.poll(() => server.json('modules:logs', 'word-mask')).toMatchObject({ items: [{ level: 'warn', message: 'masked' }] })
 })
 
 test('a broken version is refused with file and line, and the one before goes on', async () => {
@@ -97,10 +97,10 @@ test('one in the folder of modules is reloaded after an edit', async () => {
   const code = (text: string) => writeFile(join(inPlace, 'index.ts'), `export default { handle: () => ({ action: 'continue', modifications: { response: '${text}' } }) }`)
   await manifest('1.0.0')
   await code('one')
-  await expect.poll(async () => (await server.cli('modules:reload', 'in-place')).code, { timeout: 30_000 }).toBe(0)
+  await expect.poll(async () => (await server.cli('modules:reload', 'in-place')).code).toBe(0)
   await manifest('2.0.0')
   await code('two')
-  await expect.poll(async () => (await server.json('modules:reload', 'in-place'))['version'], { timeout: 30_000 }).toBe('2.0.0')
+  await expect.poll(async () => (await server.json('modules:reload', 'in-place'))['version']).toBe('2.0.0')
   expect(await server.json('hooks:execute', 'chat:after_ai', '{"response":"zero"}')).toMatchObject({ modifications: { response: 'two' } })
 })
 

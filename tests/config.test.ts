@@ -130,7 +130,7 @@ describe('a configuration', () => {
       await tx`update bulkhead.module_configs set config = '{"key":"other"}',
         revision = (select max(revision) from bulkhead.config_changes) where module = 'needy'`
     })
-    await expect.poll(() => seen('needy'), { timeout: 10_000, interval: 200 }).toBe('other')
+    await expect.poll(() => seen('needy'), { timeout: 30_000, interval: 200 }).toBe('other')
   })
 })
 

@@ -57,7 +57,7 @@ describe('when all of them have misbehaved', () => {
     const { cells } = stage
     await stage[Symbol.asyncDispose]()
     expect([...cells].filter(isAlive)).toEqual([])
-    await expect.poll(() => [...resources()].filter(([kind, count]) => count > (resourcesBefore.get(kind) ?? 0)), { timeout: 5_000 }).toEqual([])
+    await expect.poll(() => [...resources()].filter(([kind, count]) => count > (resourcesBefore.get(kind) ?? 0))).toEqual([])
   })
 })
 

@@ -45,7 +45,7 @@ const beat = async (agentId = 'a1') => (await runtime.executeHook('agent:heartbe
 const told = async (module?: string) =>
   (await runtime.records.listExtractions({ type: 'told', limit: 200, ...(module === undefined ? {} : { module }) })).items
 const deliveriesLeft = async () => Number((await database.sql`select count(*) from bulkhead.deliveries`)[0]?.['count'])
-const eventually = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 15_000, interval: 50 })
+const eventually = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 30_000, interval: 50 })
 
 test('ten modules are told of an event, each once, and nothing of it is left', async () => {
   const names = Array.from({ length: 10 }, (_, index) => `subscriber-${index}`)

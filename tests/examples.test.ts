@@ -69,7 +69,7 @@ describe('a module with every field of the manifest', () => {
   test('remembers a session until it ends', async () => {
     for (let n = 0; n < 3; n++) await lab.hook('chat:before_ai', { ...message('hello'), session })
     await lab.hook('session:end', { session })
-    await vi.waitFor(async () => expect(await extractions('session_analysis')).toEqual([{ messageCount: 3 }]), { timeout: 5_000 })
+    await vi.waitFor(async () => expect(await extractions('session_analysis')).toEqual([{ messageCount: 3 }]), { timeout: 30_000 })
   })
 
   test('has its lines in the log', async () => {
@@ -79,9 +79,9 @@ describe('a module with every field of the manifest', () => {
 
   test('does not start without the module it depends on', async () => {
     await lab.runtime.disable('redactor')
-    await vi.waitFor(() => expect(lab.runtime.module('my-module').status).toBe('waiting'))
+    await vi.waitFor(() => expect(lab.runtime.module('my-module').status).toBe('waiting'), 30_000)
     await lab.runtime.enable('redactor')
-    await vi.waitFor(() => expect(lab.runtime.module('my-module').status).toBe('ready'), { timeout: 5_000 })
+    await vi.waitFor(() => expect(lab.runtime.module('my-module').status).toBe('ready'), { timeout: 30_000 })
   })
 })
 
@@ -99,7 +99,7 @@ describe('filters', () => {
       const [first] = (await extractions('struggle_detected')) as Array<{ sessionId: string; indicators: unknown[]; duration: number }>
       expect(first).toMatchObject({ sessionId: 's1', duration: expect.any(Number) })
       expect(first?.indicators).toHaveLength(3)
-    }, { timeout: 5_000 })
+    }, { timeout: 30_000 })
   })
 })
 
@@ -141,7 +141,7 @@ describe('a listener to events with tables of its own', () => {
         { agent_id: 'ann', tokens_used: 100, cost_cents: 3, model: 'large' },
       ])
       expect([...(await sql`select agent_id, tokens::int, cost_cents::int from mod_observability.burn_rates`)]).toEqual([{ agent_id: 'ann', tokens: 150, cost_cents: 3 }])
-    }, { timeout: 10_000 })
+    }, { timeout: 30_000 })
     expect(lab.runtime.module('observability').jobs).toMatchObject([{ name: 'metrics-aggregator', last: { error: null } }])
   })
 })
@@ -152,13 +152,13 @@ describe('a module that is replaced', () => {
 
   test('hands what it knows to the next version, which reads the form of the one before it', async () => {
     await tell('first')
-    await vi.waitFor(async () => expect(await state()).toMatchObject({ version: 1, told: ['first'] }))
+    await vi.waitFor(async () => expect(await state()).toMatchObject({ version: 1, told: ['first'] }), 30_000)
     await put('synthesis-2', 'synthesis')
     await lab.runtime.reload('synthesis')
     expect(await state()).toMatchObject({ version: 2, told: [{ text: 'first', since: '1.0.0' }] })
     await tell('second')
     await lab.runtime.reload('synthesis')
-    await vi.waitFor(async () => expect(await state()).toMatchObject({ version: 2, told: [{ text: 'first' }, { text: 'second' }] }))
+    await vi.waitFor(async () => expect(await state()).toMatchObject({ version: 2, told: [{ text: 'first' }, { text: 'second' }] }), 30_000)
   })
 
   test('loses no call meanwhile', async () => {
@@ -171,7 +171,7 @@ describe('a module that is replaced', () => {
 
   test('is not harmed by a neighbour that does not end', async () => {
     await lab.hook('run:complete', {})
-    await vi.waitFor(() => expect(lab.events).toContainEqual(expect.objectContaining({ type: 'module:error', module: 'crasher', code: 'CPU_LIMIT' })), { timeout: 5_000 })
+    await vi.waitFor(() => expect(lab.events).toContainEqual(expect.objectContaining({ type: 'module:error', module: 'crasher', code: 'CPU_LIMIT' })), { timeout: 30_000 })
     expect(await state()).toMatchObject({ version: 2, told: [{ text: 'first' }, { text: 'second' }] })
   })
 })

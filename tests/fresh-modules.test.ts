@@ -7,7 +7,7 @@ beforeAll(async () => {
 })
 afterAll(() => lab?.[Symbol.asyncDispose]())
 
-const isReady = (name: string) => vi.waitFor(() => expect(lab.runtime.module(name).status).toBe('ready'), { timeout: 20_000 })
+const isReady = (name: string) => vi.waitFor(() => expect(lab.runtime.module(name).status).toBe('ready'), { timeout: 30_000 })
 
 const count = `const count = () => (globalThis.count = (globalThis.count ?? 0) + 1)`
 
@@ -60,7 +60,7 @@ defaults: { word: first }`, `
     await vi.waitFor(async () => {
       expect((await recordsOf('told')).length).toBe(2)
       expect((await recordsOf('tick')).length).toBeGreaterThan(2)
-    }, { timeout: 20_000 })
+    }, { timeout: 30_000 })
     // onLoad has counted as well.
     expect([...(await recordsOf('told')), ...(await recordsOf('tick'))].every((data) => (data as { count: number }).count === 2)).toBe(true)
   })
@@ -69,7 +69,7 @@ defaults: { word: first }`, `
     await vi.waitFor(() => {
       const chime = lab.runtime.module('worker').jobs.find(({ name }) => name === 'cron:chime')
       expect(chime?.last).toMatchObject({ error: null })
-    }, { timeout: 20_000 })
+    }, { timeout: 30_000 })
   })
 
   test('has one for each request', async () => {
@@ -117,7 +117,7 @@ describe('a module with fresh contexts is refused where it', () => {
   })
 
   test.for(Object.entries(refused))('%s', async ([what, [, why]]) => {
-    await vi.waitFor(() => expect(lab.runtime.module(nameOf(what)).status).not.toBe('starting'), { timeout: 20_000 })
+    await vi.waitFor(() => expect(lab.runtime.module(nameOf(what)).status).not.toBe('starting'), { timeout: 30_000 })
     expect(lab.runtime.module(nameOf(what)).error).toMatchObject({ code: 'LOAD_FAILED', message: expect.stringContaining(why as string) })
   })
 })

@@ -110,7 +110,7 @@ test('a built-in hook that is declared an event is one', async () => {
   await vi.waitFor(async () => {
     const { items } = await runtime.records.listExtractions({ session: 'watched' })
     expect(items.map(({ data }) => data)).toEqual(expect.arrayContaining([{ hook: 'session:start', event: 0 }, { hook: 'session:end', event: 1 }]))
-  }, { timeout: 5_000 })
+  }, { timeout: 30_000 })
 })
 
 const json = fc.jsonValue({ maxDepth: 5 })

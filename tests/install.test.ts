@@ -192,7 +192,7 @@ describe('a new version', () => {
     expect(await install(module('unset', '1.0.0', 'ctx.config.key', needs))).toMatchObject({ status: 202, body: { outcome: 'waiting' } })
     expect(await status('unset')).toMatchObject({ error: { message: expect.stringContaining('key') } })
     expect(await send('PUT', '/v1/modules/unset/config', { config: { key: 'set' } })).toMatchObject({ status: 200 })
-    await expect.poll(() => host.ask('unset'), { timeout: 10_000 }).toBe('set')
+    await expect.poll(() => host.ask('unset')).toBe('set')
     expect(await status('unset')).toMatchObject({ status: 'ready', number: 1 })
   })
 

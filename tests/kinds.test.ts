@@ -59,7 +59,7 @@ describe('lifecycle', () => {
     await vi.waitFor(async () => {
       const { items } = await lab.runtime.records.listExtractions({ module: 'ticker', limit: 200 })
       expect(items.length).toBeGreaterThan(5)
-    }, { timeout: 5_000 })
+    }, { timeout: 30_000 })
     await lab.runtime.disable('ticker')
     const before = (await lab.runtime.records.listExtractions({ module: 'ticker', limit: 200 })).items.length
     await new Promise((done) => setTimeout(done, 100))
@@ -117,14 +117,14 @@ describe('needs', () => {
 
   test('a dependency that goes down takes its dependants to waiting, and brings them back', async () => {
     await lab.runtime.disable('base')
-    await vi.waitFor(() => expect([stateOf('middle'), stateOf('top')]).toEqual(['waiting', 'waiting']))
+    await vi.waitFor(() => expect([stateOf('middle'), stateOf('top')]).toEqual(['waiting', 'waiting']), 30_000)
     await lab.runtime.enable('base')
-    await vi.waitFor(() => expect([stateOf('middle'), stateOf('top')]).toEqual(['ready', 'ready']), { timeout: 5_000 })
+    await vi.waitFor(() => expect([stateOf('middle'), stateOf('top')]).toEqual(['ready', 'ready']), { timeout: 30_000 })
   })
 
   test('the slot passes on when its holder is disabled', async () => {
     await lab.runtime.disable('slot-a')
-    await vi.waitFor(() => expect(stateOf('slot-b')).toBe('ready'), { timeout: 5_000 })
+    await vi.waitFor(() => expect(stateOf('slot-b')).toBe('ready'), { timeout: 30_000 })
   })
 
   test('they stop in reverse', async () => {
@@ -193,7 +193,7 @@ describe('messages and jobs', () => {
     await vi.waitFor(async () => {
       const { items } = await lab.runtime.records.listExtractions({ type: 'heard' })
       expect(items).toMatchObject([{ module: 'reader', data: { from: 'asker', n: 1 } }])
-    }, { timeout: 5_000 })
+    }, { timeout: 30_000 })
   })
 
   test('jobs run at their intervals and times, and say so', async () => {
@@ -204,7 +204,7 @@ describe('messages and jobs', () => {
       ])
       const { items } = await lab.runtime.records.listExtractions({ module: 'clockwork' })
       expect(new Set(items.map(({ type }) => type))).toEqual(new Set(['tick', 'chime']))
-    }, { timeout: 8_000 })
+    }, { timeout: 30_000 })
   })
 })
 
@@ -225,7 +225,7 @@ describe('the end', () => {
     await lab.write('clinger', `hooks: [chat:after_ai]\n${limits}`, 'export default { handle: () => new Promise(() => {}), onUnload() { for (;;); } }')
     await lab.start()
     const pending = lab.hook('chat:after_ai', { response: 'x' })
-    await vi.waitFor(() => expect(lab.runtime.module('clinger').status).toBe('ready'))
+    await vi.waitFor(() => expect(lab.runtime.module('clinger').status).toBe('ready'), 30_000)
     await lab.stop()
     expect((await pending).failures).toMatchObject([{ module: 'clinger', code: 'CELL_LOST' }])
   })

@@ -136,7 +136,7 @@ test.each(['plugin', 'daemon', 'service'])('a %s, and what needs it and calls it
       async handle(hook, ctx) { return { action: 'continue', modifications: { message: { content: String(await ctx.call('a-${kind}', 'ask')) } } } },
     }`)
   await lab.start()
-  await vi.waitFor(() => expect(lab.runtime.module(`asker-of-${kind}`).status).toBe('ready'), { timeout: 10_000 })
+  await vi.waitFor(() => expect(lab.runtime.module(`asker-of-${kind}`).status).toBe('ready'), { timeout: 30_000 })
   let reached = 0
   let isOver = false
   const faults: unknown[] = []

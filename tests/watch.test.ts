@@ -13,7 +13,7 @@ const answering = (text: string) => `export default { handle: () => ({ action: '
 const hooks = 'type: extension\nhooks: [chat:before_ai]'
 const answer = async () => ((await lab.hook('chat:before_ai')).modifications?.['message'] as { content: string } | undefined)?.content
 const status = (name: string) => lab.runtime.modules().find((module) => module.name === name)
-const comes = (text: string | undefined) => vi.waitUntil(async () => (await answer()) === text, { timeout: 15_000, interval: 20 })
+const comes = (text: string | undefined) => vi.waitUntil(async () => (await answer()) === text, { timeout: 30_000, interval: 20 })
 
 beforeAll(async () => {
   lab = await openLab()
@@ -40,10 +40,10 @@ test('a save that is broken leaves the version before it serving, and tells why'
     ['module.yaml', `${'# long\n'.repeat(1_000_000)}name: a`, 'MANIFEST_INVALID'],
   ] as const) {
     await lab.write('a', hooks, answering('three'))
-    await vi.waitUntil(() => status('a')?.status === 'ready' && !status('a')?.error, { timeout: 15_000 })
+    await vi.waitUntil(() => status('a')?.status === 'ready' && !status('a')?.error, { timeout: 30_000 })
     lab.events.length = 0
     await writeFile(join(place('a'), file), broken)
-    await vi.waitUntil(() => status('a')?.error?.code === code, { timeout: 15_000 })
+    await vi.waitUntil(() => status('a')?.error?.code === code, { timeout: 30_000 })
     expect(lab.events).toContainEqual(expect.objectContaining({ type: 'module:error', module: 'a', code }))
     expect(await answer(), code).toBe('three')
   }
@@ -74,7 +74,7 @@ test('a folder that claims the name of another is told of, and takes over once t
   await mkdir(place('copy'))
   await writeFile(join(place('copy'), 'index.ts'), answering('copied'))
   await writeFile(join(place('copy'), 'module.yaml'), `name: a\nversion: 2.0.0\ndescription: d\n${hooks}\n`)
-  await vi.waitUntil(() => lab.runtime.modules().length === 2, { timeout: 15_000 })
+  await vi.waitUntil(() => lab.runtime.modules().length === 2, { timeout: 30_000 })
   expect(lab.runtime.modules().map(({ error }) => error?.code)).toContain('CONFLICT')
   expect(await answer()).toBe('moved')
   await rm(place('z'), { recursive: true })
@@ -84,19 +84,19 @@ test('a folder that claims the name of another is told of, and takes over once t
 
 test('a folder that is deleted finishes what it does, and is forgotten', async () => {
   await lab.write('slow', hooks.replace('before', 'after'), `export default { async handle() { await new Promise((done) => setTimeout(done, 1500)); return { action: 'block', reason: 'done' } } }`)
-  await vi.waitUntil(() => status('slow')?.status === 'ready', { timeout: 15_000 })
+  await vi.waitUntil(() => status('slow')?.status === 'ready', { timeout: 30_000 })
   const running = lab.hook('chat:after_ai')
   await rm(place('slow'), { recursive: true })
   expect((await running).action).toBe('block')
-  await vi.waitUntil(() => status('slow') === undefined, { timeout: 15_000 })
+  await vi.waitUntil(() => status('slow') === undefined, { timeout: 30_000 })
   expect((await lab.hook('chat:after_ai')).action).toBe('continue')
-  await vi.waitUntil(() => lab.eventsOf('slow').includes('module:stopped'), { timeout: 15_000 })
+  await vi.waitUntil(() => lab.eventsOf('slow').includes('module:stopped'), { timeout: 30_000 })
 })
 
 test('pipes, odd names, and a manifest that nobody can read keep nobody from being followed', async () => {
   const pipe = (...path: string[]) => execFileSync('/bin/sh', ['-c', 'mkfifo "$0"', join(lab.folder, 'modules', ...path)])
   await lab.write('b', hooks.replace('before', 'after'), answering('before the oddities'))
-  await vi.waitUntil(() => status('b')?.status === 'ready', { timeout: 15_000 })
+  await vi.waitUntil(() => status('b')?.status === 'ready', { timeout: 30_000 })
   pipe('pipe')
   pipe('b', 'pipe')
   pipe('b', 'pipe.ts')
@@ -107,13 +107,13 @@ test('pipes, odd names, and a manifest that nobody can read keep nobody from bei
     await writeFile(join(place(name), 'module.yaml'), `name: ${JSON.stringify(name)}`)
   }
   await lab.write('constructor', hooks.replace('before', 'after'), answering('constructed'))
-  await vi.waitUntil(() => status('constructor')?.status === 'ready', { timeout: 15_000 })
-  await vi.waitUntil(() => status('unreadable')?.error?.message.includes('is not a regular file') && status('-rf') && status('__proto__'), { timeout: 15_000 })
+  await vi.waitUntil(() => status('constructor')?.status === 'ready', { timeout: 30_000 })
+  await vi.waitUntil(() => status('unreadable')?.error?.message.includes('is not a regular file') && status('-rf') && status('__proto__'), { timeout: 30_000 })
   expect(status('b')?.status).toBe('ready')
   await rm(join(place('b'), 'pipe'))
   await rm(join(place('b'), 'pipe.ts'))
   await writeFile(join(place('b'), 'module.yaml'), `name: b\nversion: 2.0.0\ndescription: d\n${hooks.replace('before', 'after')}\n`)
-  await vi.waitUntil(() => status('b')?.version === '2.0.0', { timeout: 15_000 })
+  await vi.waitUntil(() => status('b')?.version === '2.0.0', { timeout: 30_000 })
 })
 
 test('a folder that changes without end costs its neighbours no call', async () => {

@@ -205,7 +205,7 @@ describe.each([['embedded', undefined], ['external', external]] as const)('on th
       clearInterval(watch)
       expect(most).toBeLessThanOrEqual(LIMITS.connections)
       for (const { end } of executions) end()
-      await expect.poll(() => lab.lend.connections, { timeout: 5_000 }).toBe(0)
+      await expect.poll(() => lab.lend.connections).toBe(0)
     })
 
     test('who floods waits by himself', async () => {

@@ -128,7 +128,7 @@ describe('the embedded server', () => {
     const { child } = await startHost()
     const pid = serverPid()
     await kill(child)
-    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), 10_000)
+    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), 30_000)
     await using database = await open()
     expect([...(await database.sql`select a from kept`)]).toEqual([{ a: 1 }])
   })
@@ -180,9 +180,9 @@ describe('the embedded server', () => {
     const [row] = await database.sql`select pg_backend_pid() as pid`
     process.kill(row?.['pid'], 'SIGSTOP')
     process.kill(serverPid(), 'SIGKILL')
-    await vi.waitFor(() => expect(log.lines.join('\n')).toContain('runs again'), 15_000)
+    await vi.waitFor(() => expect(log.lines.join('\n')).toContain('runs again'), 30_000)
     expect(log.lines.join('\n')).toContain('killing what is left')
-    await vi.waitFor(async () => expect([...(await database.sql`select 1 as a`)]).toEqual([{ a: 1 }]), 5000)
+    await vi.waitFor(async () => expect([...(await database.sql`select 1 as a`)]).toEqual([{ a: 1 }]), 30_000)
   })
 
   test('is started again when it dies, and loses nothing that was acknowledged', async () => {
@@ -202,7 +202,7 @@ describe('the embedded server', () => {
       await delay(300)
       const pid = serverPid()
       process.kill(pid, 'SIGKILL')
-      await vi.waitFor(() => expect(log.lines.filter((line) => line.includes('runs again'))).toHaveLength(round + 1), 15_000)
+      await vi.waitFor(() => expect(log.lines.filter((line) => line.includes('runs again'))).toHaveLength(round + 1), 30_000)
       expect(serverPid()).not.toBe(pid)
     }
     stop.abort()
@@ -218,7 +218,7 @@ describe('the embedded server', () => {
     await using database = await open()
     const [row] = await database.sql`select pg_backend_pid() as pid`
     process.kill(row?.['pid'], 'SIGKILL')
-    await vi.waitFor(async () => expect([...(await database.sql`select 1 as a`)]).toEqual([{ a: 1 }]), 10_000)
+    await vi.waitFor(async () => expect([...(await database.sql`select 1 as a`)]).toEqual([{ a: 1 }]), 30_000)
   })
 
   test('keeps its folder when the connection that claims it is cut', async () => {
@@ -227,7 +227,7 @@ describe('the embedded server', () => {
     await vi.waitFor(async () => {
       const claims = await database.sql`select 1 from pg_locks where locktype = 'advisory' and granted`
       expect(claims).toHaveLength(1)
-    }, 5000)
+    }, 30_000)
     await expect(open()).rejects.toMatchObject({ code: 'CONFLICT' })
   })
 
@@ -269,7 +269,7 @@ describe('the embedded server', () => {
     await first[Symbol.asyncDispose]()
     await using second = await open()
     process.kill(serverPid(), 'SIGKILL')
-    await vi.waitFor(async () => expect(await second.sql`select a from kept`).toHaveLength(1), 10_000)
+    await vi.waitFor(async () => expect(await second.sql`select a from kept`).toHaveLength(1), 30_000)
   })
 
   test.runIf(isRoot)('runs as the owner of its folder, if that is not root', async () => {
