@@ -42,6 +42,9 @@ export interface Conn {
   readonly ended: Promise<void>
 }
 
+/** What was written and is not taken by the other end is given up so long after the connection was closed, ms. */
+const LINGER_MS = 10_000
+
 export function openConn({ caller, target, tls, resolve, dial, place, count }: ConnOptions): Conn {
   const abort = new AbortController()
   const { promise: ended, resolve: end } = Promise.withResolvers<void>()
@@ -89,16 +92,35 @@ export function openConn({ caller, target, tls, resolve, dial, place, count }: C
 
   const connected = begin()
   /** What bytes may be passed on by: not before the other end is verified. */
-  let ready = tls ? speakTls(connected, tls) : connected
-  ready.catch(() => {})
+  let ready: Promise<Socket>
+  let isReady = false
+  passBy(tls ? speakTls(connected, tls) : connected)
 
-  async function counted<T>(run: () => Promise<T> | T): Promise<T> {
+  function passBy(stream: Promise<Socket>): void {
+    ready = stream
+    isReady = false
+    stream.then(
+      () => (isReady = true),
+      () => {},
+    )
+  }
+
+  function counted(way: 'sent' | 'received', bytes: number): void {
     try {
-      return await run()
+      count(way, bytes)
     } catch (thrown) {
-      if (thrown instanceof BulkheadError) close()
+      close()
       throw thrown
     }
+  }
+
+  function linger(): void {
+    const overdue = setTimeout(close, LINGER_MS)
+    raw?.once('close', () => {
+      clearTimeout(overdue)
+      close()
+    })
+    ;(secured ?? raw)?.destroySoon()
   }
 
   return {
@@ -107,9 +129,8 @@ export function openConn({ caller, target, tls, resolve, dial, place, count }: C
     ended,
     close,
     startTls(terms) {
-      if (ready !== connected) throw new BulkheadError('INVALID', 'cannot start TLS, it is spoken already')
-      ready = speakTls(connected, terms)
-      ready.catch(() => {})
+      if (secured || tls) throw new BulkheadError('INVALID', 'cannot start TLS, it is spoken already')
+      passBy(speakTls(connected, terms))
     },
     async handshake() {
       await ready
@@ -119,11 +140,11 @@ export function openConn({ caller, target, tls, resolve, dial, place, count }: C
       const from = await ready
       // A write that failed has taken the stream down; of what can be read, that is the end.
       if ((from.errored as { code?: string } | null)?.code === 'EPIPE') return '.'
-      return counted(() => pull(from, (bytes) => count('received', bytes), patienceMs))
+      return pull(from, (bytes) => counted('received', bytes), patienceMs)
     },
     async write(bytes) {
       const to = await ready
-      await counted(() => count('sent', bytes.length))
+      counted('sent', bytes.length)
       if (to.writableEnded || to.destroyed) throw broken()
       await new Promise<void>((done, fail) => to.write(bytes, (error) => (error ? fail(to.destroyed && !('code' in error) ? broken() : error) : done())))
     },
@@ -132,10 +153,9 @@ export function openConn({ caller, target, tls, resolve, dial, place, count }: C
       if (!to.writableEnded && !to.destroyed) await new Promise<void>((done) => to.end(done))
     },
     leave() {
-      const open = secured ?? raw
-      if (!raw || !open || raw.destroyed || (secured && !secured.authorized)) return close()
-      raw.once('close', close)
-      open.destroySoon()
+      if (!isReady || raw?.destroyed) return close()
+      // Behind the writes that were asked for before it, which go on by the same promise.
+      void ready.then(linger)
     },
   }
 }

@@ -7,6 +7,7 @@ import { NET_CAPS } from './net-caps.ts'
 import { targetOf } from './net-grant.host.ts'
 import { patienceOf } from './net-held.host.ts'
 import { only } from './net-http.host.ts'
+import type { Place } from './net-places.host.ts'
 import { type Resolve, routeTo } from './net-route.host.ts'
 import { netCapability, type Network } from './net-shared.host.ts'
 import { type Agents, agentsOf } from './net-tunnel.host.ts'
@@ -26,7 +27,7 @@ interface Socket {
 }
 
 /** The client of `WebSocket` for modules: frames of text, read and sent no faster than the other end takes them. */
-export function socketCapabilities({ options, resolve, holds }: Network): Capabilities {
+export function socketCapabilities({ options, resolve, places, holds }: Network): Capabilities {
   const held = holds.of<Socket>('socket')
   const agents = agentsOf(options, {})
   return {
@@ -34,7 +35,7 @@ export function socketCapabilities({ options, resolve, holds }: Network): Capabi
       const hold = held(caller)
       const to = readUrl(url)
       const names = readProtocols(protocols)
-      return hold.add(id, () => openSocket({ caller, url: to, protocols: names, resolve, agents, count: hold.count })).head
+      return hold.add(id, () => openSocket({ caller, url: to, protocols: names, resolve, agents, place: places.of(caller.module), count: hold.count })).head
     }),
     'socket.read': netCapability('socket.read', 100, EXECUTION_CAPS.chunks, async (caller, { id }) => held(caller).find(id).read(patienceOf(caller))),
     'socket.send': netCapability('socket.send', EXECUTION_CAPS.largeAskBytes, EXECUTION_CAPS.chunks, async (caller, { id, text, bytes }) => {
@@ -57,6 +58,7 @@ interface SocketOptions {
   protocols: string[]
   resolve: Resolve
   agents: Agents
+  place: Place
   count(way: 'received', bytes: number): void
 }
 
@@ -67,16 +69,18 @@ const PIECE_BYTES = 128
 
 const lengthOf = (piece: Piece): number => PIECE_BYTES + ('t' in piece ? piece.t.length : 'b' in piece ? piece.b.length : 0)
 
-function openSocket({ caller, url, protocols, resolve, agents, count }: SocketOptions): Socket {
+function openSocket({ caller, url, protocols, resolve, agents, place, count }: SocketOptions): Socket {
   const { promise: ended, resolve: end } = Promise.withResolvers<void>()
   const pieces: Piece[] = []
   let waitingLength = 0
   let socket: WebSocket | undefined
-  let isClosed = false
+  const closed = new AbortController()
+  let give = () => {}
 
   const close = () => {
-    isClosed = true
+    closed.abort()
     socket?.terminate()
+    give()
     end()
   }
   const keep = (piece: Piece) => {
@@ -89,8 +93,9 @@ function openSocket({ caller, url, protocols, resolve, agents, count }: SocketOp
   async function begin(): Promise<string> {
     const what = `connect to ${`${url.origin}${url.pathname}`.slice(0, 300)}`
     try {
+      give = await place.take(closed.signal)
       const addresses = await routeTo(caller, targetOf(url), what, resolve)
-      if (isClosed) throw new Error('closed')
+      closed.signal.throwIfAborted()
       socket = new WebSocket(url, protocols, {
         lookup: only(addresses),
         followRedirects: false,
@@ -110,6 +115,7 @@ function openSocket({ caller, url, protocols, resolve, agents, count }: SocketOp
           close()
         }
       })
+      socket.on('close', () => give())
       socket.on('close', (code, reason) => keep({ close: { code, reason: reason.toString('utf8'), wasClean: code !== 1006 } }))
       // By the time this goes on, it may have been opened and be closing again.
       let isOpened = false
@@ -129,7 +135,7 @@ function openSocket({ caller, url, protocols, resolve, agents, count }: SocketOp
     close,
     async read(patienceMs) {
       if (!socket) throw new BulkheadError('UNAVAILABLE', 'cannot read from the socket, it is not open yet')
-      if (pieces.length === 0 && !isClosed) await firstOf(socket, ['kept'], patienceMs)
+      if (pieces.length === 0 && !closed.signal.aborted) await firstOf(socket, ['kept'], patienceMs)
       let [many, length] = [0, 0]
       while (many < pieces.length && length < NET_CAPS.chunkBytes) length += lengthOf(pieces[many++] as Piece)
       const taken = pieces.splice(0, many)

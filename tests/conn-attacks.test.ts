@@ -157,13 +157,28 @@ describe('who does not take what is sent', () => {
   })
 
   test('is sent no more by the module', async () => {
-    const script = `const conn = await Deno.connect({ port }); await conn.write(text.encode('deaf')); await new Promise((done) => setTimeout(done, 50)); const bytes = new Uint8Array(1024 * 1024); for (;;) { await conn.write(bytes); say('sent') }`
+    const script = `const conn = await Deno.connect({ port }); await conn.write(text.encode('deaf')); await conn.read(new Uint8Array(1)); const bytes = new Uint8Array(1024 * 1024); for (;;) { await conn.write(bytes); say('sent') }`
     const { lines, error } = await run(script, [named()], 'maxExecutionMs: 4000, maxCpuMs: 4000')
     expect(error).toMatchObject({ code: 'TIMEOUT' })
     expect(lines.length).toBeLessThan(40)
     echo.wake()
     await allClosed()
   })
+})
+
+test('who was written to and takes nothing does not keep a connection that was closed', { timeout: 60_000 }, async () => {
+  const caller = callerOf(named())
+  await open(caller, 1)
+  await say(caller, 1, 'deaf')
+  await ask(caller, 'conn.read', { id: 1 })
+  const writes = Promise.allSettled(Array.from({ length: 32 }, () => ask(caller, 'conn.write', { id: 1, bytes: Buffer.alloc(512 * 1024).toString('base64') })))
+  await ask(caller, 'conn.close', { id: 1 })
+  await expect(open(caller, 1)).rejects.toMatchObject({ code: 'INVALID' })
+  await expect.poll(() => open(caller, 1).then(() => 'free', () => 'held'), { timeout: 50_000, interval: 500 }).toBe('free')
+  await writes
+  caller.end()
+  echo.wake()
+  await allClosed()
 })
 
 describe('a limit', () => {

@@ -61,7 +61,10 @@ export async function openEcho(certificates?: Certificates): Promise<EchoServers
   const behave: Readonly<Record<string, (stream: Socket) => void>> = {
     bye: (stream) => stream.end('bye'),
     reset: (stream) => stream.resetAndDestroy(),
-    deaf: (stream) => stream.pause(),
+    deaf(stream) {
+      stream.pause()
+      stream.write('.')
+    },
     quiet: () => {},
     discard: (stream) => stream.resume(),
     flood(stream) {

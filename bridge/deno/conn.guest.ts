@@ -10,6 +10,8 @@ type Bytes = Uint8Array<ArrayBuffer>
 /** What one ask writes; what is longer goes out in pieces. */
 const PIECE = 512 * 1024
 const ASK_LENGTH = 1_280 * 1024
+/** Writes of a connection that the host has at one time; further ones wait here. */
+const AHEAD = 16
 
 export interface Addr {
   hostname: string
@@ -23,12 +25,16 @@ interface State {
   readonly ask: HostAsk
   rest: Bytes
   isAtEnd: boolean
-  /** Reads and writes go one after the other. */
+  /** Reads go one after the other. */
   reads: Promise<unknown>
-  writes: Promise<unknown>
   reading: number
+  /** Writes under way, and those that wait. */
+  sending: number
+  readonly queued: Array<() => void>
+  /** A write in several pieces is under way, between which nothing may come. */
+  isLong: boolean
   isClosed: boolean
-  /** What has those who wait give up, when it is closed. */
+  /** What has those who read give up, when it is closed. */
   readonly waiting: Set<(reason: unknown) => void>
 }
 
@@ -43,7 +49,7 @@ class Conn {
   #writable: WritableStream<Uint8Array> | undefined
 
   constructor(id: number, ask: HostAsk, remoteAddr: Addr, localAddr: Addr) {
-    this.#state = { id, ask, rest: new Uint8Array(0), isAtEnd: false, reads: Promise.resolve(), writes: Promise.resolve(), reading: 0, isClosed: false, waiting: new Set() }
+    this.#state = { id, ask, rest: new Uint8Array(0), isAtEnd: false, reads: Promise.resolve(), reading: 0, sending: 0, queued: [], isLong: false, isClosed: false, waiting: new Set() }
     this.#localAddr = localAddr
     this.#remoteAddr = remoteAddr
   }
@@ -80,7 +86,7 @@ class Conn {
 
   async closeWrite(): Promise<void> {
     const state = opened(this.#state)
-    await inTurn(state, 'writes', () => answerTo(state.ask, 'conn.end', { id: state.id }))
+    await inOrder(state, false, () => answerTo(state.ask, 'conn.end', { id: state.id }))
   }
 
   get readable(): ReadableStream<Bytes> {
@@ -123,7 +129,7 @@ export class TlsConn extends Conn {
 function read(state: State, most: number): Promise<Bytes | null> {
   opened(state)
   state.reading++
-  const turn = inTurn(state, 'reads', async () => {
+  const turn = inTurn(state, async () => {
     while (state.rest.length === 0 && !state.isAtEnd) {
       // Nothing for a while: the host lets go, so that it is asked in the name of what runs by now.
       const piece = await pieceOf(state)
@@ -150,17 +156,48 @@ async function pieceOf(state: State): Promise<string> {
 
 async function write(state: State, bytes: Uint8Array): Promise<void> {
   opened(state)
-  await inTurn(state, 'writes', async () => {
-    for (let at = 0; at < bytes.length; at += PIECE) {
-      await answerTo(state.ask, 'conn.write', { id: state.id, bytes: toBase64(bytes.subarray(at, at + PIECE)) }, ASK_LENGTH)
-    }
+  if (bytes.length <= PIECE) return void (await inOrder(state, false, () => send(state, bytes)))
+  await inOrder(state, true, async () => {
+    for (let at = 0; at < bytes.length; at += PIECE) await send(opened(state), bytes.subarray(at, at + PIECE))
   })
 }
 
-/** Runs after what came before it, whatever became of that, and is given up when the connection is closed. */
-function inTurn<Result>(state: State, queue: 'reads' | 'writes', run: () => Promise<Result>): Promise<Result> {
-  const turn = state[queue].then(() => run())
-  state[queue] = turn.catch(() => {})
+/**
+ * Asks what changes what the other end reads, in the order of the calls. Asks keep their order, so that several are under
+ * way, and what is written goes out though the next line closes the connection, as in Deno.
+ */
+function inOrder<Result>(state: State, isLong: boolean, ask: () => Promise<Result>): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    state.queued.push(() => {
+      state.sending++
+      state.isLong = isLong
+      const done = () => {
+        state.sending--
+        if (isLong) state.isLong = false
+        begin(state)
+      }
+      ask().then(resolve, reject).then(done)
+    })
+    begin(state)
+  })
+}
+
+function begin(state: State): void {
+  while (!state.isLong && state.sending < AHEAD) {
+    const start = state.queued.shift()
+    if (!start) return
+    start()
+  }
+}
+
+function send({ id, ask }: State, bytes: Uint8Array): Promise<string> {
+  return answerTo(ask, 'conn.write', { id, bytes: toBase64(bytes) }, ASK_LENGTH)
+}
+
+/** Runs after the reads that came before it, whatever became of those, and is given up when the connection is closed. */
+function inTurn<Result>(state: State, run: () => Promise<Result>): Promise<Result> {
+  const turn = state.reads.then(() => run())
+  state.reads = turn.catch(() => {})
   return new Promise((resolve, reject) => {
     state.waiting.add(reject)
     const leave = () => state.waiting.delete(reject)

@@ -45,12 +45,11 @@ export async function startTls(conn: TcpConn, options: TlsOptions = {}): Promise
   if (!(conn instanceof TcpConn)) throw new TypeError('cannot start TLS, that is no connection of Deno.connect')
   const state = stateOf(conn)
   if (state.isClosed) throw new denoErrors.BadResource('Bad resource ID')
-  if (state.reading > 0) throw new denoErrors.Busy('TCP stream is currently in use')
+  if (state.reading > 0 || state.isLong) throw new denoErrors.Busy('TCP stream is currently in use')
   // Whoever sent it could otherwise have it taken for what was said under TLS.
   if (state.rest.length > 0) throw new denoErrors.InvalidData(`cannot start TLS, ${state.rest.length} bytes came before it that were not read`)
   const { id, ask } = state
   giveUp(state)
-  await state.writes
   try {
     await answerTo(ask, 'conn.tls', { id, hostname: hostnameOf(options), tls })
   } catch (thrown) {
