@@ -27,7 +27,7 @@ function deno(cwd: string, ...args: string[]): Promise<Ended> {
 
 const table = ({ stdout }: Ended) => stdout.split('\n').filter((line) => line.startsWith('|'))
 
-describe('coverage', { timeout: 120_000 }, () => {
+describe('coverage', { timeout: 240_000 }, () => {
   test('is told in the figures of deno test --coverage, but that imports are no lines of a bundle', async () => {
     const [wanted, given] = [await deno('fixture', 'test', '--coverage'), await bulkhead('fixture', 'test', '--coverage')]
     expect(given.code).toBe(0)
