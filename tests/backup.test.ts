@@ -190,8 +190,8 @@ describe('a backup', () => {
     target = await open()
     hosts.splice(0)
     before = await stateOf(target.site)
-  }, 60_000)
-  afterAll(() => target?.host[Symbol.asyncDispose]())
+  }, 120_000)
+  afterAll(() => target?.host[Symbol.asyncDispose](), 60_000)
   const untouched = async () => expect(await stateOf(target.site)).toEqual(before)
 
   it('is looked into by a dry run, which changes nothing', async () => {
@@ -212,7 +212,7 @@ describe('a backup', () => {
     await expect(take()).rejects.toMatchObject({ code: 'CONFLICT', message: expect.stringContaining('what its migration 0002_tags.sql says') })
     for (const action of ['disable', 'enable']) expect(await host.send('POST', `/v1/modules/notes/${action}`)).toMatchObject({ status: 200 })
     expect(await take()).toContain('create table tags')
-  })
+  }, 120_000)
 
   it('has no secret of the environment and no key that could be used', () => {
     expect(backup).not.toContain(appKey)
@@ -279,7 +279,7 @@ describe('a backup', () => {
           empty = await stateOf(other.site)
         }
       }),
-      { numRuns: Number(process.env['FUZZ_RUNS'] ?? 6), endOnFailure: true },
+      { numRuns: Number(process.env['FUZZ_RUNS'] ?? 3), endOnFailure: true },
     )
     await other.host[Symbol.asyncDispose]()
   }, 300_000)
@@ -298,7 +298,7 @@ describe('a backup', () => {
     await site.database.sql`delete from bulkhead.hosts where seen_at > now()`
     expect(await host.upload(module('another', '1.0.0', '1'))).toMatchObject({ status: 201 })
     await refused('1 installed modules')
-  })
+  }, 120_000)
 })
 
 /** One line left out, twice there, in another's place, or with another value in it. */
