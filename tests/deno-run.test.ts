@@ -91,7 +91,7 @@ describe('bulkhead run', { timeout: 120_000 }, () => {
     let said = ''
     child.stderr.on('data', (chunk) => (said += String(chunk)))
     try {
-      await expect.poll(() => said, { timeout: 30_000 }).toContain(`Listening on http://localhost:${port}/`)
+      await expect.poll(() => said).toContain(`Listening on http://localhost:${port}/`)
       expect(await (await fetch(`http://127.0.0.1:${port}/here`)).text()).toBe('at /here')
     } finally {
       const exit = once(child, 'exit')

@@ -88,12 +88,11 @@ const launcher = createRequire(import.meta.url).resolve('deno/bin.cjs')
  *
  * @param command what starts Node: behind all others on the machine, as cells are, where figures are compared
  */
-export function runInDeno(folder: string, file: string, flags: string[] = [], command: readonly string[] = [process.execPath]): Promise<string[]> {
+export function runInDeno(folder: string, file: string, flags: string[] = []): Promise<string[]> {
   const env = { HOME: folder, DENO_DIR: join(folder, 'deno'), DENO_NO_UPDATE_CHECK: '1', NO_COLOR: '1' }
-  const [program = '', ...before] = command
-  const args = [...before, launcher, 'run', '--no-check', '--no-remote', '--no-npm', '--no-config', ...flags, file]
+  const args = [launcher, 'run', '--no-check', '--no-remote', '--no-npm', '--no-config', ...flags, file]
   return new Promise((done, fail) => {
-    execFile(program, args, { env, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
+    execFile(process.execPath, args, { env, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
       if (error) fail(new Error(`deno failed: ${stderr}`))
       else done(stdout.trimEnd().split('\n'))
     })

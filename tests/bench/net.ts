@@ -44,7 +44,7 @@ export async function benchNet(): Promise<void> {
   const limits = 'maxExecutionMs: 60000, maxCpuMs: 60000, maxMemoryMB: 256'
   const { lines, error } = await lab.run(file, { permissions: [`net:127.0.0.1:${server.port}`], limits })
   if (error) throw error
-  const [here, there] = [read(lines), read(await runInDeno(lab.folder, file, ['--allow-net'], ['nice', '-n', '19', process.execPath]))]
+  const [here, there] = [read(lines), read(await runInDeno(lab.folder, file, ['--allow-net']))]
   const rows = [...here].map(([what, ms]) => ({ what, figures: { 'ms here': Number(ms), 'ms in Deno': Number(there.get(what)), times: Number(ms) / Number(there.get(what)) } }))
   const promises = rows.filter(({ what }) => EXPECTED.includes(what)).map(({ what, figures }) => ({ what, value: figures.times, atMost: 2, unit: 'times as long as Deno' }))
   report('net', "What host and cell do for a module's Web APIs, in turn", rows, promises)

@@ -132,9 +132,8 @@ async function benchWork(folder: string): Promise<void> {
   await writeFile(join(scripts, 'work.js'), WORK)
   const launcher = createRequire(import.meta.url).resolve('deno/bin.cjs')
   const env = { HOME: folder, DENO_DIR: join(folder, 'deno'), DENO_NO_UPDATE_CHECK: '1', NO_COLOR: '1' }
-  // A cell stands behind all others on its machine, and so does what it is compared with.
-  const command = ['-n', '19', process.execPath, launcher, 'run', '--no-remote', '--no-npm', join(scripts, 'work.js')]
-  const deno = JSON.parse((await promisify(execFile)('nice', command, { env })).stdout) as Record<string, number>
+  const command = [launcher, 'run', '--no-remote', '--no-npm', join(scripts, 'work.js')]
+  const deno = JSON.parse((await promisify(execFile)(process.execPath, command, { env })).stdout) as Record<string, number>
 
   const lines: string[] = []
   await using cells = await openLoneCells(() => {}, ({ message }) => lines.push(message))
