@@ -83,11 +83,7 @@ export async function openWebLab(capabilities: Capabilities = {}): Promise<WebLa
 
 const launcher = createRequire(import.meta.url).resolve('deno/bin.cjs')
 
-/**
- * Runs a script by the real Deno, and answers with its lines.
- *
- * @param command what starts Node: behind all others on the machine, as cells are, where figures are compared
- */
+/** Runs a script by the real Deno, and answers with its lines. */
 export function runInDeno(folder: string, file: string, flags: string[] = []): Promise<string[]> {
   const env = { HOME: folder, DENO_DIR: join(folder, 'deno'), DENO_NO_UPDATE_CHECK: '1', NO_COLOR: '1' }
   const args = [launcher, 'run', '--no-check', '--no-remote', '--no-npm', '--no-config', ...flags, file]
