@@ -43,7 +43,14 @@ export interface Entrance {
  * @param onEnded called with what was to be delivered in the name of an execution that has ended meanwhile
  * @param onFailure called with what an entry to a realm was rejected with, when its thread has left
  */
-export function openEntrance(module: string, isolate: Pick<Isolate, 'cpuMs'>, realms: Pick<Realms, 'enter'>, slots: Slots, onEnded: (delivery: Delivery) => void, onFailure: (realm: number, thrown: unknown) => void): Entrance {
+export function openEntrance(
+  module: string,
+  isolate: Pick<Isolate, 'cpuMs'>,
+  realms: Pick<Realms, 'enter'>,
+  slots: Slots,
+  onEnded: (delivery: Delivery) => void,
+  onFailure: (realm: number, thrown: unknown) => void,
+): Entrance {
   let queue: Delivery[] = []
   let taken = false
   let awaited = false
