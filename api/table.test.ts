@@ -68,6 +68,15 @@ describe('every operation of the table', () => {
     expect(whole.map(({ name }) => name).filter((name) => !bounded.includes(name))).toEqual([])
   })
 
+  it('takes whole numbers of a range that the database has', () => {
+    const unbounded = (schema: unknown): boolean => {
+      if (typeof schema !== 'object' || schema === null) return false
+      const { type, maximum } = schema as { type?: unknown; maximum?: unknown }
+      return (type === 'integer' && maximum === undefined) || Object.values(schema).some(unbounded)
+    }
+    expect(operations.filter(({ input }) => unbounded(input)).map(({ name }) => name)).toEqual([])
+  })
+
   it('has more examples only such as its input takes', () => {
     for (const { name, input, example, examples } of operations) {
       for (const one of [example, ...examples.map((more) => more.input)]) {

@@ -15,6 +15,10 @@ const values = Type.Unsafe<Data>({ type: 'object', expects: 'an object', secret:
 const Said = Type.Object({ config: values, enabled: Type.Union([Type.Boolean(), Type.Null()]) })
 const ScopeName = Type.Enum([...SCOPES], { noun: 'scope' })
 
+/** Larger whole numbers are none that the database could be asked for. */
+const REVISIONS = { minimum: 0, maximum: Number.MAX_SAFE_INTEGER }
+const Revision = Type.Integer(REVISIONS)
+
 /** Which of a module's rows is meant: that of the scope global, unless said otherwise. */
 const scoped = {
   name: Label,
@@ -88,7 +92,7 @@ export const set = operation({
   http: 'PUT /v1/modules/:name/config',
   scope: 'config:write',
   summary: 'Configure a module, or switch it on or off, everywhere or in one group, class or tool; "$NAME" stands for a secret',
-  input: Type.Object({ ...scoped, revision: Type.Optional(Type.Integer({ minimum: 0 })), said: change }),
+  input: Type.Object({ ...scoped, revision: Type.Optional(Revision), said: change }),
   body: 'said',
   output: Row,
   before,
@@ -190,7 +194,7 @@ export const rollback = operation({
   http: 'POST /v1/modules/:name/config/rollback',
   scope: 'config:write',
   summary: 'Make a scope say again what it said after a revision, 0 being before the first, or before the latest change',
-  input: Type.Object({ ...scoped, revision: Type.Optional(Type.Integer({ minimum: 0 })) }),
+  input: Type.Object({ ...scoped, revision: Type.Optional(Revision) }),
   output: Type.Object({ row: Type.Union([Type.Null(), Row]) }),
   before,
   tag: whole,
@@ -203,7 +207,7 @@ export const diff = operation({
   http: 'GET /v1/modules/:name/config/diff',
   scope: 'config:read',
   summary: 'Show what changed in a scope from one revision to another, or to now',
-  input: Type.Object({ ...scoped, from: Type.Optional(Type.Integer({ minimum: 0, default: 0 })), to: Type.Optional(Type.Integer({ minimum: 0 })) }),
+  input: Type.Object({ ...scoped, from: Type.Optional(Type.Integer({ ...REVISIONS, default: 0 })), to: Type.Optional(Revision) }),
   output: Type.Object({
     items: Type.Array(Type.Object({ path: Type.String(), before: Type.Optional(Type.Unknown()), after: Type.Optional(Type.Unknown()) })),
     nextCursor: Type.Null(),
