@@ -48,6 +48,8 @@ interface Turn {
   caller?: Caller
   address: string | undefined
   upgrade?: Upgrade
+  /** Of a stream: the client has left. */
+  left?: AbortController
 }
 type Work = (c: Context, turn: Turn) => Reply | Response | Promise<Reply | Response>
 
@@ -76,13 +78,13 @@ export function createApp({ runtime, database, log, requestsPerMinute, corsOrigi
 
   /** Whatever happens in the work, the caller gets one JSON answer with the request's id. */
   const answering = (work: Work, streams?: string) => async (c: Context) => {
-    const turn: Turn = { requestId: requestIdOf(c), headers: {}, ...originOf(c) }
+    const turn: Turn = { requestId: requestIdOf(c), headers: {}, ...originOf(c), ...(streams && { left: new AbortController() }) }
     const { requestId, headers } = turn
     let isRefused = false
     try {
       const reply = await work(c, turn)
       if (reply instanceof Response) return reply
-      if (streams) return await answerStream(reply.value as AsyncIterable<string>, streams, c.req.method === 'HEAD', requestId)
+      if (streams) return await answerStream(reply.value as AsyncIterable<string>, streams, c.req.method === 'HEAD', turn)
       const { status, value, text = value === undefined ? undefined : JSON.stringify(value) } = reply
       return answer(status, text, requestId, { ...headers, ...reply.headers })
     } catch (thrown) {
@@ -107,7 +109,8 @@ export function createApp({ runtime, database, log, requestsPerMinute, corsOrigi
       authorizeModule(caller, operation, input)
       const lastEventId = operation.streams === undefined ? null : c.req.raw.headers.get('last-event-id')
       log.debug({ requestId, operation: operation.name, key: caller.id }, 'operation')
-      const reply = await perform(operation, input, { requestId, caller, ...(lastEventId !== null && { lastEventId }), report() {} }, c.req.raw.headers)
+      const asked = { requestId, caller, ...(lastEventId !== null && { lastEventId }), ...(turn.left && { left: turn.left.signal }), report() {} }
+      const reply = await perform(operation, input, asked, c.req.raw.headers)
       if (operation.streams === undefined) return reply
       const check = async () => {
         const now = await access.recognize(authorization)
@@ -188,7 +191,7 @@ function answer(status: number, text: string | undefined, requestId: string, hea
 }
 
 /** What fails before the first part is answered as any failure; what fails later cuts the answer off. */
-async function answerStream(lines: AsyncIterable<string>, type: string, headOnly: boolean, requestId: string): Promise<Response> {
+async function answerStream(lines: AsyncIterable<string>, type: string, headOnly: boolean, { requestId, left }: Turn): Promise<Response> {
   const iterator = lines[Symbol.asyncIterator]()
   const encoder = new TextEncoder()
   let next = await iterator.next()
@@ -198,7 +201,10 @@ async function answerStream(lines: AsyncIterable<string>, type: string, headOnly
       controller.enqueue(encoder.encode(next.value))
       next = await iterator.next()
     },
-    cancel: async () => void (await iterator.return?.()),
+    async cancel() {
+      left?.abort() // what waits for news would be ended only by the next
+      await iterator.return?.()
+    },
   })
   if (headOnly) await body.cancel()
   const headers = { 'content-type': type, ...ALWAYS, 'x-request-id': requestId }

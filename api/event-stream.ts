@@ -18,6 +18,8 @@ interface Source {
   watch(wake: () => void): () => void
   /** Whether the stream ends, as the host is stopping. */
   isOver(): boolean
+  /** Aborted when nobody reads it any more. */
+  left: AbortSignal | undefined
 }
 
 /** How long other hosts' news may take to be noticed. */
@@ -37,17 +39,19 @@ const streamsOf = new Map<string, number>()
  *
  * @throws BUSY past 200 streams, or 50 of one key
  */
-export async function* eventStream({ key, read, watch, isOver }: Source): AsyncGenerator<string> {
+export async function* eventStream({ key, read, watch, isOver, left }: Source): AsyncGenerator<string> {
   if (streams >= MAX_STREAMS) throw new BulkheadError('BUSY', `cannot stream, ${MAX_STREAMS} streams are open`)
   const own = streamsOf.get(key) ?? 0
   if (own >= MAX_OF_ONE) throw new BulkheadError('BUSY', `cannot stream, ${MAX_OF_ONE} streams of this key are open`)
   streams++
   streamsOf.set(key, own + 1)
   let woken = Promise.withResolvers<void>()
-  const unwatch = watch(() => woken.resolve())
+  const wake = () => woken.resolve()
+  const unwatch = watch(wake)
+  left?.addEventListener('abort', wake)
   try {
     yield `retry: ${RETRY_MS}\n\n`
-    for (let quietMs = 0; !isOver(); ) {
+    for (let quietMs = 0; !isOver() && !left?.aborted; ) {
       woken = Promise.withResolvers()
       const events = await read()
       for (const event of events) yield textOf(event)
@@ -63,8 +67,8 @@ export async function* eventStream({ key, read, watch, isOver }: Source): AsyncG
     }
   } finally {
     streams--
-    const left = (streamsOf.get(key) ?? 1) - 1
-    if (left > 0) streamsOf.set(key, left)
+    const others = (streamsOf.get(key) ?? 1) - 1
+    if (others > 0) streamsOf.set(key, others)
     else streamsOf.delete(key)
     unwatch()
   }

@@ -32,6 +32,8 @@ export interface Asked {
   caller: Caller
   /** Of a stream: the last event that the client has seen. */
   lastEventId?: string
+  /** Of a stream: aborted when the client has left. */
+  left?: AbortSignal
   /** Tells those who wait for a long operation how far it is; nothing happens where nobody can ask. */
   report: Report
 }

@@ -92,7 +92,7 @@ it('a stream ends with the key that opened it', async () => {
 
 it('one key may have 50 streams open, and leaves room for others', async () => {
   const open = async (by: string) => {
-    const stream = eventStream({ key: by, read: async () => [], watch: () => () => {}, isOver: () => true })
+    const stream = eventStream({ key: by, read: async () => [], watch: () => () => {}, isOver: () => true, left: undefined })
     await stream.next()
     return stream
   }
@@ -103,6 +103,16 @@ it('one key may have 50 streams open, and leaves room for others', async () => {
   await streams.pop()?.return(undefined)
   streams.push(await open('one'))
   for (const stream of streams) await stream.return(undefined)
+})
+
+it('a stream that its client has left makes room soon, though nothing happens', async () => {
+  for (let opened = 0; opened < 80; opened++) {
+    await expect.poll(async () => {
+      const { status, body } = await fetch(`http://127.0.0.1:${server.port}/v1/events`, { headers: { authorization: `Bearer ${key}` } })
+      await body?.cancel()
+      return status
+    }, { timeout: 10_000 }).toBe(200) // without it, they would be given up after 15 s of silence
+  }
 })
 
 it('an id that no event came with is refused before the stream begins', async () => {

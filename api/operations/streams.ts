@@ -23,7 +23,7 @@ export const events = operation({
   output: Stream,
   errors: ['BUSY'],
   example: { type: 'module:ready' },
-  async run({ runtime }, { module, type, after }, { lastEventId, caller }) {
+  async run({ runtime }, { module, type, after }, { lastEventId, caller, left: gone }) {
     const { happenings } = runtime
     // A client that connects again sends the query of its first request, and where it is by now.
     let place = lastEventId === undefined ? (after ?? (await happenings.last())) : numbered(lastEventId)
@@ -36,6 +36,7 @@ export const events = operation({
       },
       watch: happenings.onNew,
       isOver: () => !runtime.ready(),
+      left: gone,
     })
   },
 })
@@ -53,7 +54,7 @@ export const logs = operation({
   output: Stream,
   errors: ['BUSY'],
   example: { level: 'warn' },
-  run({ runtime }, { module, level, after }, { lastEventId, caller }) {
+  run({ runtime }, { module, level, after }, { lastEventId, caller, left: gone }) {
     const left = lastEventId ?? after
     const read = runtime.tailLogs({ module, level, after: left === undefined ? undefined : readCursor(left) })
     return eventStream({
@@ -61,6 +62,7 @@ export const logs = operation({
       read: async () => (await read()).map((line) => ({ id: writeCursor(line), type: 'log', data: line })),
       watch: () => () => {},
       isOver: () => !runtime.ready(),
+      left: gone,
     })
   },
 })
