@@ -29,6 +29,8 @@ export interface ChildWatch extends AsyncDisposable {
 }
 
 const QUIET_MS = 100
+/** For so long a folder whose changes kept the host from its work is not looked at, ms. */
+const FLOOD_MS = 10_000
 /** What a folder is called now is noticed by then, ms after it is not found under its old name. */
 const RENAME_MS = 200
 
@@ -56,6 +58,10 @@ export async function watchChildren(root: string, known: Set<string>, { found, g
       for (const child of childrenAt(path)) settling.note(child)
     },
     onGap: lookAtAll,
+    onFlood(path) {
+      log.warn({ path }, `so much changes there that nobody else is heard; it is looked at again in ${FLOOD_MS / 1000} s`)
+      for (const child of childrenAt(path)) lookAway(child, FLOOD_MS)
+    },
   })
 
   // Dropped in before all of it was watched.

@@ -13,11 +13,21 @@ interface FileWatchOptions {
   onChange(path: string): void
   /** What changed for a moment may have gone unseen. */
   onGap(): void
+  /** So much changes at this path that the host does nothing else; it looks away for a moment. */
+  onFlood(path: string): void
   log: Log
   open?: typeof watch
 }
 
 const POLL_MS = 1_000
+/**
+ * libuv reads what the kernel tells until nothing is left. Where changes come faster than they are heard of, it never
+ * comes to an end (one process that wrote without pause held the loop up for 4 s, three for 24 s): past both in one turn
+ * of the loop, the watch is closed from within.
+ */
+const TURN_MS = 100
+const TURN_CHANGES = 1_000
+const AWAY_MS = 1_000
 const DEPTH = 16
 const OUT_OF_WATCHES: ReadonlySet<string> = new Set(['ENOSPC', 'EMFILE', 'ENFILE'])
 
@@ -27,12 +37,15 @@ const OUT_OF_WATCHES: ReadonlySet<string> = new Set(['ENOSPC', 'EMFILE', 'ENFILE
  *
  * @returns once all of it is watched
  */
-export async function watchFiles({ folders, onChange, onGap, log, open = watch }: FileWatchOptions): Promise<FileWatch> {
+export async function watchFiles({ folders, onChange, onGap, onFlood, log, open = watch }: FileWatchOptions): Promise<FileWatch> {
   const roots = new Set(folders)
+  const removed = new Set<string>()
   let watcher: FSWatcher
   let closed = false
+  let reopening: NodeJS.Timeout | undefined
 
   const isIgnored = (path: string): boolean => {
+    if (removed.values().some((one) => isWithin(path, one))) return true
     const root = [...roots].find((one) => isWithin(path, one))
     const names = root === undefined || root === path ? [] : relative(root, path).split(sep)
     return names.length > DEPTH || names.some(isOfTools)
@@ -49,6 +62,21 @@ export async function watchFiles({ folders, onChange, onGap, log, open = watch }
       atomic: false, // whoever listens waits for the other half of a save
       ignored: isIgnored,
     }))
+    let turn: { since: number; changes: number } | undefined
+    const isFlood = () => {
+      if (!turn) setImmediate(() => (turn = undefined))
+      turn ??= { since: performance.now(), changes: 0 }
+      return ++turn.changes > TURN_CHANGES && performance.now() - turn.since > TURN_MS
+    }
+    opened.on('raw', (_, __, details) => {
+      if (watcher !== opened || closed || reopening || !isFlood()) return
+      onFlood((details as { watchedPath: string }).watchedPath)
+      opened.close().catch(() => undefined)
+      reopening = setTimeout(() => {
+        reopening = undefined
+        void start(backend).then(onGap)
+      }, AWAY_MS)
+    })
     return new Promise((resolve) => {
       opened.on('ready', resolve)
       opened.on('all', (_, path) => onChange(path))
@@ -68,14 +96,17 @@ export async function watchFiles({ folders, onChange, onGap, log, open = watch }
   return {
     add(folder) {
       roots.add(folder)
-      watcher.add(folder)
+      removed.delete(folder)
+      if (!reopening) watcher.add(folder) // which would open what was closed
     },
     remove(folder) {
       roots.delete(folder)
-      watcher.unwatch(folder)
+      removed.add(folder)
+      if (!reopening) watcher.unwatch(folder)
     },
     [Symbol.asyncDispose]() {
       closed = true
+      clearTimeout(reopening)
       return watcher.close()
     },
   }

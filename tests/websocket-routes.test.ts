@@ -225,9 +225,12 @@ describe('a socket that a client opens to a module', () => {
   })
 
   test('is heard by the others, and by timers and the key-value store after the message has been handled', async () => {
-    const [one, two] = [await dial('/rooms'), await dial('/rooms')]
-    one.ws.send('hello')
-    await vi.waitFor(() => expect([one.messages, two.messages]).toEqual([['hello'], ['hello']]), PATIENT)
+    const one = await dial('/rooms')
+    one.ws.send('first')
+    await vi.waitFor(() => expect(one.messages).toEqual(['first']), PATIENT)
+    const two = await dial('/rooms')
+    two.ws.send('second') // a client may be connected before the module has been told
+    await vi.waitFor(() => expect([one.messages, two.messages]).toEqual([['first', 'second'], ['second']]), PATIENT)
     const keeps = await dial('/keeps')
     for (let n = 0; n < 3; n++) {
       keeps.ws.send('count')
