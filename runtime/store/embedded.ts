@@ -111,8 +111,10 @@ async function start(cluster: Cluster, log: StoreLog, stop: AbortSignal): Promis
   for (let tries = 1; ; tries++) {
     const server = await launch(cluster, log)
     if (typeof server === 'string') {
-      if (!ANOTHER_RUNS.test(server) || Date.now() > deadline || stop.aborted) throw unavailable(server)
-      await endOrphan(cluster, log, tries > 10)
+      const isTaken = ANOTHER_RUNS.test(server)
+      // Where several start at once, what PostgreSQL says of the files of another that comes or goes is not always that.
+      if ((!isTaken && tries > 2) || Date.now() > deadline || stop.aborted) throw unavailable(server)
+      if (isTaken) await endOrphan(cluster, log, tries > 10)
     } else {
       const claimed = await claimOwn(cluster, deadline)
       if ('release' in claimed && !stop.aborted) return { server, claim: claimed }
