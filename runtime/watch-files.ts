@@ -68,18 +68,19 @@ export async function watchFiles({ folders, onChange, onGap, onFlood, log, open 
       turn ??= { since: performance.now(), changes: 0 }
       return ++turn.changes > TURN_CHANGES && performance.now() - turn.since > TURN_MS
     }
-    opened.on('raw', (_, __, details) => {
-      if (watcher !== opened || closed || reopening || !isFlood()) return
-      onFlood((details as { watchedPath: string }).watchedPath)
-      opened.close().catch(() => undefined)
-      reopening = setTimeout(() => {
-        reopening = undefined
-        void start(backend).then(onGap)
-      }, AWAY_MS)
-    })
     return new Promise((resolve) => {
       opened.on('ready', resolve)
       opened.on('all', (_, path) => onChange(path))
+      opened.on('raw', (_, __, details) => {
+        if (watcher !== opened || closed || reopening || !isFlood()) return
+        opened.close().catch(() => undefined)
+        resolve() // it may never become ready
+        reopening = setTimeout(() => {
+          reopening = undefined
+          void start(backend).then(onGap)
+        }, AWAY_MS)
+        setImmediate(() => onFlood((details as { watchedPath: string }).watchedPath))
+      })
       opened.on('error', (thrown) => {
         const { code = '', message } = thrown as NodeJS.ErrnoException
         if (closed || watcher !== opened) return
